@@ -1,0 +1,51 @@
+"""Errors of keras_explainer: each names what was given and what is accepted."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class KerasExplainerError(Exception):
+    """Base of all errors that the package raises on purpose."""
+
+
+class TeacherError(KerasExplainerError, ValueError):
+    """A teacher, tap or target that cannot be used; the message says which can."""
+
+
+class DataError(KerasExplainerError, ValueError):
+    """Images, part tables or arrays that cannot be used."""
+
+
+class CacheError(KerasExplainerError, RuntimeError):
+    """A feature cache that is damaged, foreign or cannot be written."""
+
+
+class RunError(KerasExplainerError, RuntimeError):
+    """A run folder that is missing, foreign, incomplete or cannot be written."""
+
+
+class DivergenceError(KerasExplainerError, ArithmeticError):
+    """Learning gave NaN or infinity; the last good weights were kept."""
+
+
+class ConfigError(KerasExplainerError, ValueError):
+    """An argument or a configuration value that is not accepted."""
+
+
+def nearest(name: str, choices: Iterable[str], count: int = 3) -> list[str]:
+    """The `count` choices closest in spelling to `name`, best first."""
+    return difflib.get_close_matches(
+        str(name), [str(choice) for choice in choices], n=count, cutoff=0.3
+    )
+
+
+def did_you_mean(name: str, choices: Iterable[str], count: int = 3) -> str:
+    """A sentence for an error message that lists the nearest valid choices."""
+    choices = [str(choice) for choice in choices]
+    close = nearest(name, choices, count)
+    if close:
+        return f"Nearest valid: {', '.join(close)}."
+    shown = ", ".join(choices[:10]) + (", …" if len(choices) > 10 else "")
+    return f"Valid: {shown}." if choices else "There is no valid choice."

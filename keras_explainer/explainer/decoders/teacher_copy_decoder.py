@@ -1,0 +1,69 @@
+"""Decoder that starts as a trainable copy of the teacher's own layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from keras_explainer.registration import registered
+
+
+@registered
+class TeacherCopyDecoder(keras.layers.Layer):
+    """An adapter to the tap's channels, then the teacher's layers tap → targets.
+
+    The copy starts from the teacher's weights; its batch statistics stay as the teacher
+    has them. (Ours; the paper's decoder is `FCDecoder`.)
+
+    Args:
+        copy: a model from the tap's features to a dict `{target: features}`, as
+            `Teacher.copy_upper` makes it.
+        adapter_size: side of the adapter's kernel, an odd number.
+        train_copy: whether the copied layers learn on, beside the adapter.
+
+    Input: `x_enc` `(N, H, W, F)`. Output: dict `{target: features}`.
+    """
+
+    def __init__(
+        self,
+        copy: keras.Model,
+        adapter_size: int = 1,
+        train_copy: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.copy = copy
+        self.copy.trainable = train_copy
+        self.adapter_size = adapter_size
+        self.train_copy = train_copy
+        self.adapter = keras.layers.Conv2D(
+            copy.inputs[0].shape[-1],
+            adapter_size,
+            padding="same",
+            data_format="channels_last",
+            dtype=self.dtype_policy,
+            name="adapter",
+        )
+
+    def build(self, input_shape: Any) -> None:
+        self.adapter.build(input_shape)
+
+    def call(self, encoding: Any, training: bool | None = None) -> dict[str, Any]:
+        # training=False: BatchNorm keeps the teacher's statistics, Dropout is off.
+        return self.copy(self.adapter(encoding), training=False)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "copy": keras.saving.serialize_keras_object(self.copy),
+            "adapter_size": self.adapter_size,
+            "train_copy": self.train_copy,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> TeacherCopyDecoder:
+        config = dict(config)
+        if isinstance(config["copy"], dict):
+            config["copy"] = keras.saving.deserialize_keras_object(config["copy"])
+        return cls(**config)

@@ -1,0 +1,151 @@
+"""Encoder: the interpretable and the ordinary track, and the gate between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_explainer.layers import ChannelNorm, InterpretableConv2D, TrackGate
+from keras_explainer.registration import registered
+
+
+@registered
+class Encoder(keras.layers.Layer):
+    """From the tap's features to `x_enc` (arXiv 1805.07468, figure 2).
+
+        x ─┬─ interpretable conv 1 ─ interpretable conv 2 ─ (pool) ─ norm ─┐
+           │                                                              gate ─ x_enc
+           └─ ordinary conv ─ ReLU ─────────────────────── (pool) ─ norm ─┘
+
+    Args:
+        filters: `F`, in both interpretable layers and in the ordinary track.
+        kernel_size, ordinary_kernel_size: sides of the kernels.
+        beta, peaks: of the part masks, see `PartMask`.
+        pool_size: side of a max-pool before the norms; 1 for none.
+        ordinary_drop: share of the training examples for which the ordinary track's
+            normalised output is replaced by its mean over the batch.
+        initial_share, share_step_scale: see `TrackGate`.
+        norm_momentum: see `ChannelNorm`.
+        seed: of the random drop.
+
+    Input: features `(N, H, W, C)`. Output: a dict
+        `maps_1`, `maps`: ReLU maps of the two interpretable layers before the mask,
+        `part_maps`: masked maps of the second, all `(N, H, W, F)`;
+        `interpretable`, `ordinary`: the normalised tracks, `encoding`: `x_enc`,
+        `(N, H / pool, W / pool, F)`.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int = 3,
+        ordinary_kernel_size: int = 1,
+        beta: float = 4.0,
+        peaks: int = 1,
+        pool_size: int = 1,
+        ordinary_drop: float = 0.0,
+        initial_share: float = 0.5,
+        share_step_scale: float = 20.0,
+        norm_momentum: float = 0.95,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._arguments = {
+            "filters": filters,
+            "kernel_size": kernel_size,
+            "ordinary_kernel_size": ordinary_kernel_size,
+            "beta": beta,
+            "peaks": peaks,
+            "pool_size": pool_size,
+            "ordinary_drop": ordinary_drop,
+            "initial_share": initial_share,
+            "share_step_scale": share_step_scale,
+            "norm_momentum": norm_momentum,
+            "seed": seed,
+        }
+        self.filters = filters
+        self.ordinary_drop = ordinary_drop
+        policy = self.dtype_policy
+        self.conv_1, self.conv_2 = (
+            InterpretableConv2D(
+                filters,
+                kernel_size,
+                beta,
+                peaks,
+                kernel_initializer=keras.initializers.GlorotUniform(seed + number),
+                dtype=policy,
+                name=f"interpretable_{number}",
+            )
+            for number in (1, 2)
+        )
+        self.ordinary_conv = keras.layers.Conv2D(
+            filters,
+            ordinary_kernel_size,
+            padding="same",
+            activation="relu",
+            kernel_initializer=keras.initializers.GlorotUniform(seed),
+            data_format="channels_last",
+            dtype=policy,
+            name="ordinary",
+        )
+        self.pool = (
+            keras.layers.MaxPooling2D(
+                pool_size, data_format="channels_last", dtype=policy, name="pool"
+            )
+            if pool_size > 1
+            else None
+        )
+        self.norm_interpretable = ChannelNorm(
+            norm_momentum, dtype=policy, name="norm_interpretable"
+        )
+        self.norm_ordinary = ChannelNorm(
+            norm_momentum, dtype=policy, name="norm_ordinary"
+        )
+        self.gate = TrackGate(
+            initial_share, share_step_scale, dtype=policy, name="gate"
+        )
+        self._random = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape: Any) -> None:
+        maps = self.conv_1.compute_output_shape(input_shape)
+        self.conv_1.build(input_shape)
+        self.conv_2.build(maps)
+        self.ordinary_conv.build(input_shape)
+        track = self.pool.compute_output_shape(maps) if self.pool is not None else maps
+        self.norm_interpretable.build(track)
+        self.norm_ordinary.build(track)
+        self.gate.build([track, track])
+
+    def call(self, features: Any, training: bool | None = None) -> dict[str, Any]:
+        maps_1 = self.conv_1.activation(features)
+        maps = self.conv_2.activation(self.conv_1.part_mask(maps_1))
+        part_maps = self.conv_2.part_mask(maps)
+        ordinary = self.ordinary_conv(features)
+        interpretable = part_maps
+        if self.pool is not None:
+            interpretable, ordinary = self.pool(interpretable), self.pool(ordinary)
+        interpretable = self.norm_interpretable(interpretable, training=training)
+        ordinary = self.norm_ordinary(ordinary, training=training)
+        mixed = self._dropped(ordinary) if training and self.ordinary_drop else ordinary
+        return {
+            "maps_1": maps_1,
+            "maps": maps,
+            "part_maps": part_maps,
+            "interpretable": interpretable,
+            "ordinary": ordinary,
+            "encoding": self.gate([interpretable, mixed]),
+        }
+
+    def _dropped(self, ordinary: Any) -> Any:
+        keep = keras.random.uniform(
+            (ops.shape(ordinary)[0], 1, 1, 1), seed=self._random
+        )
+        keep = ops.cast(keep >= self.ordinary_drop, ordinary.dtype)
+        mean = ops.stop_gradient(ops.mean(ordinary, axis=0, keepdims=True))
+        return keep * ordinary + (1 - keep) * mean
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self._arguments}

@@ -1,0 +1,503 @@
+"""`Explainer`: the network that explains a teacher, learned by plain `fit`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_explainer.datasets.feature_cache import FeatureCache
+from keras_explainer.datasets.feature_sequence import FeatureSequence, WholeImages
+from keras_explainer.datasets.views import ViewSpec
+from keras_explainer.errors import ConfigError, DataError, TeacherError
+from keras_explainer.explainer import learning
+from keras_explainer.explainer.data_input import (
+    CacheOptions,
+    FeatureStream,
+    cached_features,
+)
+from keras_explainer.explainer.decoders import build_decoder
+from keras_explainer.explainer.encoder import Encoder
+from keras_explainer.explainer.objective import Objective
+from keras_explainer.explainer.recipe import Recipe
+from keras_explainer.explainer.track_statistics import TrackStatistics
+from keras_explainer.explainer.training_log import TrainingLog
+from keras_explainer.registration import registered
+from keras_explainer.teachers import Teacher
+
+PREDICTED = ("part_maps", "encoding", "reconstructions")
+
+
+@registered
+class Explainer(keras.Model):
+    """Explains a frozen teacher by filters that each follow an object part.
+
+    Two tracks encode the tap's features, a gate mixes them, a decoder inverts the
+    mixture to the teacher's higher features (arXiv 1805.07468). Learned without any
+    label: `fit` takes images only.
+
+    ```python
+    explainer = Explainer(teacher, filters=128)
+    explainer.compile(optimizer="adam")
+    explainer.fit(images, epochs=30)
+    maps = explainer.predict(images)["part_maps"]
+    ```
+
+    Args:
+        teacher: the frozen CNN.
+        filters: interpretable filters `F`, one part candidate each.
+        recipe: "default", "paper", a `Recipe`, or a dict of its settings.
+        decoder: "fc", "conv", "teacher_copy" or None for what fits the teacher; or a
+            layer from `x_enc` to `{target: features}` of your own.
+        seed: of start weights, shuffling, views and drop.
+        teacher_card: `teacher.card()`; stands in for the teacher in a loaded file.
+        **settings: a layer's `name` and `dtype`, or settings of the recipe to change.
+
+    Raises:
+        ConfigError: settings that are not accepted.
+        TeacherError: a method that needs the teacher on an explainer loaded without it.
+    """
+
+    def __init__(
+        self,
+        teacher: Teacher | None = None,
+        filters: int = 128,
+        *,
+        recipe: str | Recipe | dict[str, Any] = "default",
+        decoder: str | keras.layers.Layer | None = None,
+        seed: int = 0,
+        teacher_card: dict[str, Any] | None = None,
+        name: str = "explainer",
+        dtype: Any = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(name=name, dtype=dtype)
+        if teacher is None and teacher_card is None:
+            raise ConfigError(
+                "An explainer is made for a teacher: Explainer(kx.Teacher(model, tap=…))."
+            )
+        if teacher is not None and not isinstance(teacher, Teacher):
+            raise ConfigError(
+                f"teacher is a kx.Teacher, got {type(teacher).__name__}. Wrap a Keras "
+                "model: kx.Teacher(model, tap=…)."
+            )
+        if int(filters) != filters or filters < 1:
+            raise ConfigError(f"filters is a whole number from 1, got {filters}.")
+        self.filters = int(filters)
+        self.recipe = Recipe.resolve(recipe, **settings)
+        self.seed = int(seed)
+        self.teacher_card = teacher.card() if teacher is not None else teacher_card
+        self._teacher = teacher
+        self._selected: tuple[str, ...] | None = None
+        self._evaluated_views = 0
+        policy = self.dtype_policy
+        if not isinstance(decoder, keras.layers.Layer):
+            decoder = build_decoder(
+                self.teacher, decoder, self.recipe, self.seed, policy
+            )
+        self.encoder = Encoder(
+            self.filters,
+            self.recipe.kernel_size,
+            self.recipe.ordinary_kernel_size,
+            self.recipe.beta,
+            self.recipe.peaks,
+            pool_size=self.recipe.pool_size,
+            ordinary_drop=self.recipe.ordinary_drop,
+            initial_share=self.recipe.initial_share,
+            share_step_scale=self.recipe.share_step_scale,
+            norm_momentum=self.recipe.norm_momentum,
+            seed=self.seed,
+            name="encoder",
+            dtype=policy,
+        )
+        self.decoder = decoder
+        self.objective = Objective(self.recipe)
+        self._build_network()
+
+    def _build_network(self) -> None:
+        height, width, channels = self.tap_shape
+        self.encoder.build((None, height, width, channels))
+        pool = self.recipe.pool_size
+        track = (height // pool, width // pool, self.filters)
+        if not self.decoder.built:
+            self.decoder.build((None, *track))
+        self.statistics = TrackStatistics(
+            track, len(self.target_shapes), name="statistics"
+        )
+        card = self.teacher_card or {}
+        self._log = TrainingLog(
+            list(self.objective.losses),
+            self.target_shapes,
+            card["num_outputs"] if card["has_head"] else None,
+            self.filters,
+            card["logits_activation"],
+        )
+        self.built = True
+
+    def build(self, input_shape: Any = None) -> None:
+        """The network is built with the explainer: the teacher gives all shapes."""
+
+    # The teacher
+
+    @property
+    def teacher(self) -> Teacher:
+        """The frozen CNN.
+
+        Raises:
+            TeacherError: the explainer was loaded without it.
+        """
+        if self._teacher is None:
+            card = self.teacher_card or {}
+            raise TeacherError(
+                f"This explainer was loaded without its teacher, {card.get('name')} cut "
+                f"at {card.get('tap')!r}. Give it: kx.load(path, teacher=teacher), or "
+                "explainer.attach(teacher)."
+            )
+        return self._teacher
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether the teacher is at hand."""
+        return self._teacher is not None
+
+    def attach(self, teacher: Teacher) -> None:
+        """Gives a loaded explainer its teacher.
+
+        Raises:
+            TeacherError: another teacher, or the same with other weights, tap, targets
+                or preprocessing.
+        """
+        card = self.teacher_card or {}
+        if teacher.fingerprint != card.get("fingerprint"):
+            differs = [
+                f"{key}: learned on {card.get(key)!r}, given {value!r}"
+                for key, value in teacher.card().items()
+                if key in ("name", "tap", "targets", "preprocessing", "tap_shape")
+                and value != card.get(key)
+            ]
+            raise TeacherError(
+                "This is not the teacher that the explainer learned on: "
+                + ("; ".join(differs) or "the weights differ")
+                + "."
+            )
+        self._teacher = teacher
+
+    @property
+    def tap_shape(self) -> tuple[int, int, int]:
+        """`(H, W, C)` of the features that are explained."""
+        height, width, channels = (self.teacher_card or {})["tap_shape"]
+        return height, width, channels
+
+    @property
+    def target_shapes(self) -> dict[str, tuple[int, ...]]:
+        """`{target: shape without batch}` in graph order."""
+        card = self.teacher_card or {}
+        return {name: tuple(card["target_shapes"][name]) for name in card["targets"]}
+
+    @property
+    def share(self) -> float:
+        """`p`, the share of the interpretable track, in (0, 1)."""
+        return float(ops.convert_to_numpy(self.encoder.gate.share))
+
+    @property
+    def views(self) -> ViewSpec:
+        """Which views of an image are learned from."""
+        return ViewSpec(count=self.recipe.views, seed=self.seed)
+
+    # The network
+
+    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
+        """Features of the tap to everything that the explainer knows of them.
+
+        Args:
+            inputs: the tap's features `(N, H, W, C)`, or `{"features": (N, V, H, W, C),
+                "boxes": …}` as `FeatureSequence` gives them; views are then further
+                rows of the batch.
+            training: as for any Keras layer.
+
+        Returns:
+            The encoder's outputs (see `Encoder`), and `reconstructions`
+            `{target: features}`.
+        """
+        features = inputs["features"] if isinstance(inputs, dict) else inputs
+        features = ops.reshape(features, (-1, *self.tap_shape))
+        outputs = dict(self.encoder(features, training=training))
+        outputs["reconstructions"] = self.decoder(
+            outputs["encoding"], training=training
+        )
+        if self._selected is not None and not training:
+            return {name: outputs[name] for name in self._selected}
+        return outputs
+
+    def decode(self, encoding: Any) -> dict[str, Any]:
+        """`{target: reconstruction}` of an encoding `(N, H, W, F)`."""
+        return self.decoder(encoding, training=False)
+
+    # Learning
+
+    def compile(
+        self, optimizer: Any = "adam", learning_rate: Any = None, **kwargs: Any
+    ) -> None:
+        """As `keras.Model.compile`; the losses are the explainer's own.
+
+        Args:
+            optimizer: a Keras optimiser; or the name of one, which then gets the
+                recipe's learning rate, with warm-up and decay over the steps of `fit`
+                (Keras' own default of 1e-3 without decay is too coarse here).
+            learning_rate: instead of the recipe's, where `optimizer` is a name.
+            **kwargs: `jit_compile`, `steps_per_execution`, … of Keras. `jit_compile`
+                is off by default for TensorFlow on CPU, where XLA is slower here.
+
+        Raises:
+            ConfigError: a `loss` is given.
+        """
+        if kwargs.get("loss") is not None:
+            raise ConfigError(
+                "An explainer brings its own losses; change their weights in the recipe."
+            )
+        self._scheduled = None
+        if isinstance(optimizer, str):
+            rate = learning_rate or self.recipe.learning_rate
+            optimizer = keras.optimizers.get(
+                {"class_name": optimizer, "config": {"learning_rate": rate}}
+            )
+            self._scheduled = None if callable(rate) else float(rate)
+        elif learning_rate is not None:
+            raise ConfigError(
+                "learning_rate goes with an optimiser's name; set it in the optimiser."
+            )
+        kwargs.setdefault("jit_compile", learning.default_jit())
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """The weighted sum of the objective's losses; logs them and the fidelity."""
+        batch = self._batch(x, y, y_pred)
+        losses = self.objective(batch)
+        self._log.update(batch, losses, self.encoder.gate.share)
+        return self.objective.total(losses)
+
+    def _batch(self, x: Any, y: Any, outputs: Any) -> dict[str, Any]:
+        targets = {
+            name: ops.reshape(y[name], (-1, *shape))
+            for name, shape in self.target_shapes.items()
+        }
+        last = list(targets)[-1]
+        batch = {
+            "outputs": outputs,
+            "targets": targets,
+            "target_variance": [
+                self.statistics.target_variance[i] for i in range(len(targets))
+            ],
+            "logits_variance": ops.convert_to_tensor(self.statistics.logits_variance),
+            "share_logit": self.encoder.gate.logit,
+            "boxes": x.get("boxes"),
+            "logits": None,
+            "reconstructed_logits": None,
+        }
+        if self._log.logits is not None and self._teacher is not None:
+            batch["logits"] = self._teacher.head(targets[last])["logits"]
+            batch["reconstructed_logits"] = self._teacher.head(
+                outputs["reconstructions"][last]
+            )["logits"]
+        return batch
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
+        return self.get_metrics_result()
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The loss and all metrics of `TrainingLog`."""
+        tracker = getattr(self, "_loss_tracker", None)
+        own = self._log.metrics if hasattr(self, "_log") else []
+        return ([tracker] if tracker is not None else []) + own
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int | None = None,
+        verbose: Any = "auto",
+        callbacks: Sequence[Any] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        *,
+        cache_dir: str | os.PathLike[str] | None = None,
+        cache_dtype: str = "float32",
+        cache_key: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Learns from images, without labels.
+
+        The teacher runs once per image and view; its features are kept in memory, or in
+        memory-mapped files under `cache_dir`.
+
+        Args:
+            x: images `(n, H, W, C)`, RGB 0..255; an image folder's subset; a
+                `FeatureCache`; or a `tf.data` dataset, `PyDataset` or iterable of
+                batches of images.
+            y: must be None.
+            batch_size: images in a step; the recipe's by default.
+            epochs: the recipe's by default.
+            verbose, callbacks: as for any Keras model.
+            validation_split: share of the images, the last ones, to validate on.
+            validation_data: further images, in any form that `x` may have.
+            cache_dir: folder for the cache; None keeps features in memory.
+            cache_dtype: "float32" or "float16".
+            cache_key: names the content of a dataset that cannot be hashed, so that it
+                can be cached; without it the teacher runs again in each epoch.
+            **kwargs: as for `keras.Model.fit`.
+
+        Returns:
+            The `History`.
+
+        Raises:
+            DataError: labels, or data that are no images for this teacher.
+            DivergenceError: the loss became NaN or infinite; the weights of the last
+                good epoch are kept.
+        """
+        if y is not None:
+            raise DataError("fit learns from images alone: leave y out.")
+        options = CacheOptions(cache_dir, cache_dtype, cache_key)
+        return learning.fit(
+            self,
+            x,
+            batch_size=batch_size or self.recipe.batch_size,
+            epochs=self.recipe.epochs if epochs is None else epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            options=options,
+            keras_fit=super().fit,
+            **kwargs,
+        )
+
+    def features(
+        self,
+        x: Any,
+        *,
+        views: ViewSpec | None = None,
+        options: CacheOptions | None = None,
+        verbose: Any = 0,
+        batch_size: int = 32,
+    ) -> FeatureCache | FeatureStream:
+        """The features that images have for this explainer, see `fit`."""
+        if isinstance(x, FeatureCache | FeatureStream):
+            return x
+        with learning.progress_bar("Teacher's features", verbose) as progress:
+            return cached_features(
+                x,
+                self.teacher,
+                views or ViewSpec(count=1),
+                options or CacheOptions(),
+                progress,
+                batch_size,
+            )
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        **kwargs: Any,
+    ) -> Any:
+        """Losses, `p` and fidelity on images; as `keras.Model.evaluate`.
+
+        `x` may be all that `fit` takes. For figures of parts against annotations, see
+        `keras_explainer.runs.evaluate`.
+        """
+        if y is not None:
+            raise DataError("evaluate takes images alone: leave y out.")
+        if not isinstance(x, FeatureSequence):
+            x = self.features(x)
+            batch = batch_size or self.recipe.batch_size
+            x = FeatureSequence(x, batch) if isinstance(x, FeatureCache) else x.once()
+        views = getattr(x, "views", 1)
+        if views != self._evaluated_views:
+            # TensorFlow would relax the number of views to an unknown one.
+            self._evaluated_views = views
+            self.test_function = None
+        return super().evaluate(x, verbose=verbose, **kwargs)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        *,
+        outputs: Sequence[str] = PREDICTED,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """What the explainer makes of images, as NumPy arrays.
+
+        Args:
+            x: images, in any form that `fit` takes.
+            batch_size: images per step.
+            verbose, **kwargs: as for `keras.Model.predict`.
+            outputs: which of the outputs of `call` are returned.
+
+        Returns:
+            `part_maps` `(N, H, W, F)` masked maps, `encoding` `(N, H, W, F)` `x_enc`,
+            `reconstructions` `{target: features}`; or what `outputs` names.
+        """
+        features = self.features(x)
+        batch_size = batch_size or self.recipe.batch_size
+        if tuple(outputs) != self._selected:
+            self._selected = tuple(outputs)
+            self.predict_function = None
+        try:
+            if isinstance(features, FeatureCache):
+                rows = WholeImages(features, batch_size)
+            else:
+                rows = (batch["features"][:, 0] for batch, _ in features.once())
+            return super().predict(rows, verbose=verbose, **kwargs)
+        finally:
+            self._selected = None
+
+    def measure_tracks(self, features: FeatureCache | FeatureStream) -> None:
+        """Measures the tracks' means and variances on train images, and keeps them."""
+        learning.measure_tracks(self, features)
+
+    def explain(self, images: Any, **kwargs: Any) -> Any:
+        """Per image: the filters, positions in pixels, strengths and masks.
+
+        See `keras_explainer.explanation.explain`.
+        """
+        from keras_explainer.explanation import explain
+
+        return explain(self, images, **kwargs)
+
+    # Saving
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+            "filters": self.filters,
+            "recipe": self.recipe.to_dict(),
+            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            "seed": self.seed,
+            "teacher_card": self.teacher_card,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], **_: Any) -> Explainer:
+        config = dict(config)
+        for name in ("decoder", "dtype"):
+            if isinstance(config.get(name), dict):
+                config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)

@@ -1,0 +1,178 @@
+"""Recipe: every constant of the network, the losses and the learning, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from keras_explainer.errors import ConfigError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an explainer is built and learned.
+
+    `Recipe()` is the default; `Recipe.named("paper")` has the settings of arXiv
+    1805.07468, where the paper states them. The paper does not state its loss weights:
+    those here are this project's choice.
+
+    Args:
+        name: of the recipe.
+        kernel_size: side of the interpretable kernels.
+        ordinary_kernel_size: side of the ordinary track's kernel.
+        beta: slope of templates and masks (paper: 4).
+        tau: peak of the templates; None is `0.5 / n²` (paper).
+        peaks: peaks that a mask keeps (paper: 1).
+        pool_size: side of a max-pool before the norms; 1 for none.
+        temperature: of the scale-free filter loss; None is the paper's, scale-bound.
+        filter_loss_weight: of the filter loss of each interpretable layer.
+        reconstruction_weight: of the sum over targets of the squared error, divided by
+            the target's variance over the train images.
+        logits_weight: of the same error of the logits, through the teacher's own head.
+        eta: of `-log p`.
+        equivariance_weight: of the distance between a filter's positions in two views.
+        ordinary_drop: share of each batch for which the ordinary track is replaced by
+            its batch mean, so that parts must carry the answer alone.
+        views: cached views per image; 1 is the image alone.
+        views_per_step: views of an image in one step; at most `views`.
+        initial_share: `p` at the start.
+        share_step_scale: see `TrackGate`.
+        norm_momentum: see `ChannelNorm`.
+        adapter_size: side of the kernel between `x_enc` and a copy of the teacher's
+            layers.
+        train_copy: whether a copy of the teacher's layers learns on. Copied layers need
+            steps ten times smaller than new ones: at the new ones' step they unlearn.
+        warm_start: start the convs from the tap's own geometry, and the decoder from the
+            teacher's layers (see `warm_start`).
+        learning_rate: where `compile` is given an optimiser's name, not an object: the
+            highest rate of a linear warm-up and a cosine decay over the steps of `fit`.
+        batch_size: images in a step (each with `views_per_step` views).
+        epochs: passes over the images.
+    """
+
+    name: str = "default"
+    kernel_size: int = 3
+    ordinary_kernel_size: int = 1
+    beta: float = 4.0
+    tau: float | None = None
+    peaks: int = 1
+    pool_size: int = 1
+    temperature: float | None = 10.0
+    filter_loss_weight: float = 0.5
+    reconstruction_weight: float = 1.0
+    logits_weight: float = 1.0
+    eta: float = 0.1
+    equivariance_weight: float = 5.0
+    ordinary_drop: float = 0.0
+    views: int = 4
+    views_per_step: int = 2
+    initial_share: float = 0.5
+    share_step_scale: float = 20.0
+    norm_momentum: float = 0.95
+    adapter_size: int = 1
+    train_copy: bool = False
+    warm_start: bool = True
+    learning_rate: float = 5e-4
+    batch_size: int = 32
+    epochs: int = 30
+
+    def __post_init__(self) -> None:
+        self._check(self.kernel_size >= 1, "kernel_size", "at least 1")
+        self._check(
+            self.ordinary_kernel_size >= 1, "ordinary_kernel_size", "at least 1"
+        )
+        self._check(self.beta > 0, "beta", "above 0")
+        self._check(self.tau is None or self.tau > 0, "tau", "above 0 or None")
+        self._check(self.peaks >= 1, "peaks", "at least 1")
+        self._check(self.pool_size >= 1, "pool_size", "at least 1")
+        self._check(
+            self.temperature is None or self.temperature > 0,
+            "temperature",
+            "above 0 or None",
+        )
+        for name in _WEIGHTS:
+            self._check(getattr(self, name) >= 0, name, "at least 0")
+        self._check(0 <= self.ordinary_drop < 1, "ordinary_drop", "in [0, 1)")
+        self._check(self.views >= 1, "views", "at least 1")
+        self._check(
+            1 <= self.views_per_step <= self.views, "views_per_step", "from 1 to views"
+        )
+        self._check(0 < self.initial_share < 1, "initial_share", "in (0, 1)")
+        self._check(self.share_step_scale > 0, "share_step_scale", "above 0")
+        self._check(0 <= self.norm_momentum < 1, "norm_momentum", "in [0, 1)")
+        self._check(self.adapter_size >= 1, "adapter_size", "at least 1")
+        self._check(self.learning_rate > 0, "learning_rate", "above 0")
+        self._check(self.batch_size >= 1, "batch_size", "at least 1")
+        self._check(self.epochs >= 0, "epochs", "at least 0")
+
+    def _check(self, good: bool, name: str, accepted: str) -> None:
+        if not good:
+            raise ConfigError(
+                f"Recipe.{name} must be {accepted}, got {getattr(self, name)!r}."
+            )
+
+    @classmethod
+    def named(cls, name: str) -> Recipe:
+        """The recipe called `name`; raises `ConfigError` for one that is not known."""
+        if name not in RECIPES:
+            raise ConfigError(
+                f"There is no recipe {name!r}. {did_you_mean(name, RECIPES)}"
+            )
+        return cls(**{"name": name, **RECIPES[name]})
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """The recipe with these fields; a missing one has its default."""
+        known = {field.name for field in fields(cls)}
+        for name in values:
+            if name not in known:
+                raise ConfigError(
+                    f"A recipe has no setting {name!r}. {did_you_mean(name, known)}"
+                )
+        return cls(**values)
+
+    @classmethod
+    def resolve(cls, recipe: str | Recipe | dict[str, Any], **changes: Any) -> Recipe:
+        """A recipe from a name, its fields or an object, with some fields changed."""
+        if isinstance(recipe, str):
+            recipe = cls.named(recipe)
+        elif isinstance(recipe, dict):
+            recipe = cls.from_dict(recipe)
+        if not isinstance(recipe, Recipe):
+            raise ConfigError(
+                f"recipe is a name ({', '.join(RECIPES)}), a Recipe or a dict of its "
+                f"settings, got {type(recipe).__name__}."
+            )
+        if not changes:
+            return recipe
+        cls.from_dict({**recipe.to_dict(), **changes})
+        return replace(recipe, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON-able values."""
+        return asdict(self)
+
+
+_WEIGHTS = (
+    "filter_loss_weight",
+    "reconstruction_weight",
+    "logits_weight",
+    "eta",
+    "equivariance_weight",
+)
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "paper": {
+        "ordinary_kernel_size": 3,
+        "temperature": None,
+        "logits_weight": 0.0,
+        "equivariance_weight": 0.0,
+        "views": 1,
+        "views_per_step": 1,
+        "warm_start": False,
+        "learning_rate": 1e-3,
+        "filter_loss_weight": 1.0,
+        "eta": 0.1,
+    },
+}

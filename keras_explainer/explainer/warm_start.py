@@ -1,0 +1,132 @@
+"""Warm start: convs from the tap's own geometry, the adapter by least squares."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_explainer.explainer.decoders import TeacherCopyDecoder
+from keras_explainer.explainer.encoder import Encoder
+
+logger = logging.getLogger(__name__)
+
+SILENT_SHARE = 0.7
+CLIPPED_SHARE = 0.02
+
+
+def start_encoder(encoder: Encoder, features: np.ndarray, seed: int = 0) -> None:
+    """Starts both tracks from directions of the tap's features.
+
+    Interpretable layer 1: the centre cell of each kernel is a spherical k-means
+    direction of the features, its bias leaves the filter silent on `SILENT_SHARE` of
+    the cells; layer 2 passes its own filter on. The ordinary track starts as the
+    principal directions (a signed tap loses nothing), with a bias that lets ReLU clip
+    `CLIPPED_SHARE` of the values only.
+
+    Args:
+        encoder: a built encoder.
+        features: `(N, H, W, C)` of train images.
+        seed: of the cluster centres.
+    """
+    channels = features.shape[-1]
+    random = np.random.default_rng(seed)
+    cells = features.reshape(-1, channels).astype("float32")
+    if len(cells) > 30_000:
+        cells = cells[random.choice(len(cells), 30_000, replace=False)]
+    filters = encoder.filters
+
+    directions = spherical_kmeans(cells, filters, random)
+    response = cells @ directions.T
+    bias = -np.quantile(response, SILENT_SHARE, axis=0)
+    spread = np.maximum((response + bias).clip(0).std(axis=0), 1e-6)
+    _set_centre(encoder.conv_1.conv, directions.T / spread, bias / spread)
+    _set_centre(encoder.conv_2.conv, np.eye(filters, dtype="float32"), 0.0)
+
+    principal = principal_directions(cells, filters)
+    response = cells @ principal.T
+    spread = np.maximum(response.std(axis=0), 1e-6)
+    bias = -np.quantile(response, CLIPPED_SHARE, axis=0)
+    _set_centre(encoder.ordinary_conv, principal.T / spread, bias / spread)
+
+
+def start_norms(encoder: Encoder, features: np.ndarray, batch_size: int = 64) -> None:
+    """Lets both norms measure their channels on `features`, `(N, H, W, C)`."""
+    encoder.norm_interpretable.reset_state()
+    encoder.norm_ordinary.reset_state()
+    for start in range(0, len(features), batch_size):
+        batch = ops.convert_to_tensor(features[start : start + batch_size])
+        encoder(batch, training=True)
+
+
+def start_adapter(
+    encoder: Encoder,
+    decoder: TeacherCopyDecoder,
+    features: np.ndarray,
+    ridge: float = 1e-2,
+    batch_size: int = 64,
+) -> None:
+    """Sets the adapter to the ridge regression from `x_enc` to the tap's features.
+
+    Args:
+        encoder: with its start weights and norms.
+        decoder: whose adapter is set.
+        features: `(N, H, W, C)` of train images.
+        ridge: penalty, as a share of the mean variance of `x_enc`'s channels.
+    """
+    size = encoder.filters + 1
+    gram = np.zeros((size, size))
+    cross = np.zeros((size, features.shape[-1]))
+    for start in range(0, len(features), batch_size):
+        batch = features[start : start + batch_size]
+        encoding = ops.convert_to_numpy(
+            encoder(ops.convert_to_tensor(batch), training=False)["encoding"]
+        ).reshape(-1, encoder.filters)
+        encoding = np.column_stack([encoding, np.ones(len(encoding))]).astype("float64")
+        gram += encoding.T @ encoding
+        cross += encoding.T @ batch.reshape(-1, features.shape[-1]).astype("float64")
+    penalty = ridge * np.trace(gram[:-1, :-1]) / encoder.filters
+    gram[np.arange(size - 1), np.arange(size - 1)] += max(penalty, 1e-9)
+    solution = np.linalg.lstsq(gram, cross, rcond=None)[0]
+    _set_centre(decoder.adapter, solution[:-1], solution[-1])
+
+
+def spherical_kmeans(
+    vectors: np.ndarray, clusters: int, random: np.random.Generator, rounds: int = 15
+) -> np.ndarray:
+    """Unit-norm cluster directions, `(clusters, C)`, by cosine similarity.
+
+    Fewer distinct vectors than clusters: the rest are random vectors of the data's sign.
+    """
+    norms = np.linalg.norm(vectors, axis=1)
+    unit = vectors[norms > 0] / norms[norms > 0, None]
+    if len(unit) == 0:
+        unit = np.eye(1, vectors.shape[1], dtype="float32")
+    centres = unit[random.choice(len(unit), clusters, replace=len(unit) < clusters)]
+    for _ in range(rounds):
+        nearest = (unit @ centres.T).argmax(1)
+        sums = np.zeros_like(centres)
+        np.add.at(sums, nearest, unit)
+        empty = np.bincount(nearest, minlength=clusters) == 0
+        if empty.any():
+            sums[empty] = unit[random.choice(len(unit), int(empty.sum()))]
+        centres = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+    return centres.astype("float32")
+
+
+def principal_directions(vectors: np.ndarray, count: int) -> np.ndarray:
+    """The first principal directions, `(count, C)`; both signs of them past `C`."""
+    centred = vectors - vectors.mean(0)
+    directions = np.linalg.eigh(centred.T.astype("float64") @ centred)[1][:, ::-1].T
+    directions = np.concatenate([directions, -directions])
+    return np.resize(directions, (count, vectors.shape[1])).astype("float32")
+
+
+def _set_centre(conv: Any, matrix: np.ndarray, bias: Any) -> None:
+    """Sets a conv to a 1 × 1 map: `matrix` `(C, F)` at the kernel's centre, else zero."""
+    kernel = np.zeros(conv.kernel.shape, "float32")
+    rows, columns = kernel.shape[:2]
+    kernel[(rows - 1) // 2, (columns - 1) // 2] = matrix
+    conv.set_weights([kernel, np.broadcast_to(bias, conv.bias.shape).astype("float32")])

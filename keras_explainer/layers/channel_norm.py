@@ -1,0 +1,100 @@
+"""Channel norm: brings every channel to a mean positive activation of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_explainer.errors import ConfigError
+from keras_explainer.registration import registered
+
+
+@registered
+class ChannelNorm(keras.layers.Layer):
+    """Divides each channel by its mean positive activation over the data.
+
+    `y_k = x_k / alpha_k`, `alpha_k = E_x E_ij max(x_ijk, 0)` (arXiv 1805.07468,
+    section 3.1), so that both tracks reach the gate at unit scale. `alpha` is a running
+    mean with bias correction: it starts from the first batch of data, not from 1,
+    which would be wrong by orders of magnitude for sparse, masked maps. It is a
+    constant to the gradient. Before any data has been seen, `alpha` is 1.
+
+    Args:
+        momentum: share of the old state kept at each training step, in [0, 1).
+        epsilon: lower bound of `alpha`, above 0, so that a channel that never fires
+            stays at zero.
+
+    Input, output: `(N, ..., C)`. The state is float32 whatever the compute dtype;
+    under data parallelism replicas are averaged.
+    """
+
+    def __init__(
+        self, momentum: float = 0.95, epsilon: float = 1e-5, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if not 0 <= momentum < 1:
+            raise ConfigError(f"momentum must be in [0, 1), got {momentum}.")
+        if not epsilon > 0:
+            raise ConfigError(f"epsilon must be above 0, got {epsilon}.")
+        self.momentum = float(momentum)
+        self.epsilon = float(epsilon)
+
+    def build(self, input_shape: Any) -> None:
+        self.running_sum = self.add_weight(
+            shape=(input_shape[-1],),
+            initializer="zeros",
+            trainable=False,
+            dtype="float32",
+            aggregation="mean",
+            name="running_sum",
+        )
+        self.running_weight = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            trainable=False,
+            dtype="float32",
+            aggregation="only_first_replica",
+            name="running_weight",
+        )
+
+    @property
+    def alpha(self) -> Any:
+        """Mean positive activation of each channel, `(C,)`, at least `epsilon`."""
+        weight = ops.convert_to_tensor(self.running_weight)
+        mean = self.running_sum / ops.maximum(weight, 1e-12)
+        return ops.where(weight > 0, ops.maximum(mean, self.epsilon), 1.0)
+
+    def reset_state(self) -> None:
+        """Forgets all data seen."""
+        self.running_sum.assign(ops.zeros(self.running_sum.shape))
+        self.running_weight.assign(0.0)
+
+    def set_alpha(self, alpha: Any) -> None:
+        """Sets the state as if `alpha`, `(C,)`, had always been measured."""
+        self.running_sum.assign(ops.convert_to_tensor(alpha, "float32"))
+        self.running_weight.assign(1.0)
+
+    def call(self, features: Any, training: bool | None = None) -> Any:
+        if training:
+            self._observe(features)
+        scale = ops.cast(1.0 / self.alpha, self.compute_dtype)
+        return features * ops.stop_gradient(scale)
+
+    def _observe(self, features: Any) -> None:
+        positive = ops.relu(ops.cast(ops.stop_gradient(features), "float32"))
+        mean = ops.mean(positive, axis=tuple(range(len(features.shape) - 1)))
+        keep = self.momentum
+        self.running_sum.assign(keep * self.running_sum + (1.0 - keep) * mean)
+        self.running_weight.assign(keep * self.running_weight + (1.0 - keep))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+        }

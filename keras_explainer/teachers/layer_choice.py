@@ -1,0 +1,61 @@
+"""What a user asks for by path: the targets and the answer of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from keras_explainer.errors import TeacherError, did_you_mean
+from keras_explainer.teachers.default_layers import default_targets
+from keras_explainer.teachers.model_graph import ModelGraph
+
+
+def choose_targets(
+    graph: ModelGraph, targets: Sequence[str] | None, answer: int, tap: int | None
+) -> dict[int, str]:
+    """The targets' values with the paths that they were asked by."""
+    if targets is None:
+        chosen = default_targets(graph, answer, tap)
+        return {value: graph.name_of(value) for value in chosen}
+    if isinstance(targets, str):
+        raise TeacherError(
+            f"targets is a list of paths, got the string '{targets}'. Use "
+            f"targets=['{targets}']."
+        )
+    if not targets:
+        raise TeacherError("Give at least one target, or None for the default.")
+    wanted: dict[int, str] = {}
+    for path in targets:
+        value = graph.resolve(path, "target")
+        if value in wanted:
+            raise TeacherError(
+                f"The targets '{wanted[value]}' and '{path}' are the same layer; "
+                "give each once."
+            )
+        wanted[value] = path
+    return wanted
+
+
+def choose_output(graph: ModelGraph, output: str | None) -> int:
+    """The value of the chosen output, the first by default."""
+    if output is None:
+        return graph.outputs[0]
+    names = dict(zip(graph.output_names, graph.outputs, strict=True))
+    if output not in names:
+        raise TeacherError(
+            f"'{graph.model.name}' has no output '{output}'. "
+            f"{did_you_mean(output, names)}"
+        )
+    return names[output]
+
+
+def check_finite(graph: ModelGraph) -> None:
+    for variable in graph.variables:
+        array = keras.ops.convert_to_numpy(variable)
+        if array.dtype.kind in "fV" and not np.isfinite(array.astype("float32")).all():
+            raise TeacherError(
+                f"The weight '{variable.path}' of '{graph.model.name}' has NaN or "
+                "infinite values; load sound weights."
+            )

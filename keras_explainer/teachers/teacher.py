@@ -1,0 +1,415 @@
+"""`Teacher`: a frozen Keras model split at a tap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_explainer.errors import TeacherError
+from keras_explainer.teachers import teacher_source
+from keras_explainer.teachers.classifier_head import ClassifierHead
+from keras_explainer.teachers.default_layers import default_tap
+from keras_explainer.teachers.fingerprint import fingerprint
+from keras_explainer.teachers.graph_cut import cut_graph, valid_taps
+from keras_explainer.teachers.layer_choice import (
+    check_finite,
+    choose_output,
+    choose_targets,
+)
+from keras_explainer.teachers.model_graph import ModelGraph
+from keras_explainer.teachers.preprocessing import Preprocessing
+from keras_explainer.teachers.receptive_fields import ReceptiveFields
+from keras_explainer.teachers.tap_geometry import TapGeometry
+from keras_explainer.teachers.teacher_computation import TAP, TeacherComputation
+from keras_explainer.teachers.trainable_copy import copy_between
+
+
+class Teacher:
+    """A pre-trained CNN, frozen, split at a middle layer: the paper's performer.
+
+    A plain object, no Keras layer, so that a model that holds it neither tracks nor
+    saves it. It reads the model and never changes it: weights, `trainable` flags,
+    normalisation statistics and the layers' nodes stay as they are.
+
+    Images are (n, H, W, C), RGB 0..255, before preprocessing, everywhere. Layers are
+    given by path: a layer's name, or `outer/inner` for a layer of a nested model.
+
+    Args:
+        model: A functional or Sequential Keras model, also nested, with one image
+            input, channels last.
+        tap: Path of the layer whose map is explained. It must cut the model: every
+            way from the input to the targets goes through it. None chooses the last
+            merge or activation at stride 16 that does.
+        targets: Paths of the layers above the tap whose features are to be
+            reconstructed. None chooses the hidden fully connected layers where there
+            are some, else the last feature map.
+        preprocessing: 'identity', 'unit', 'tf', 'torch', 'caffe' (see
+            `Preprocessing`) or a built Keras layer.
+        labels: Names of the classes, in the order of the outputs.
+        name: Name of the teacher; the model's by default.
+        source: How the model can be had again (`from_source`); set by
+            `from_applications` and `from_file`.
+        output: Which output of a model with several is the answer that `head` and
+            `classify` give: its name; the first by default.
+        input_shape: (H, W, C) for a model that takes images of any size.
+
+    Attributes:
+        model, name, labels, source: As given.
+        tap: Path of the tap.
+        targets: Paths of the targets in graph order; the head sits on the last.
+        input_shape, tap_shape: (H, W, C).
+        target_shapes: {path: shape without the batch}.
+        geometry: `TapGeometry`, from cells of the tap to pixels.
+        has_head: Whether the answer follows from the last target alone.
+        num_outputs: Size of the answer.
+        logits_activation: 'softmax', 'sigmoid', 'linear', or None without logits.
+
+    Raises:
+        TeacherError: A model, tap or target that cannot be used; the message names
+            those that can.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        tap: str | None = None,
+        targets: Sequence[str] | None = None,
+        *,
+        preprocessing: str | keras.Layer = "identity",
+        labels: Sequence[str] | None = None,
+        name: str | None = None,
+        source: dict[str, Any] | None = None,
+        output: str | None = None,
+        input_shape: Sequence[int] | None = None,
+    ) -> None:
+        graph = ModelGraph(model, input_shape)
+        check_finite(graph)
+        self.model = model
+        self.name = name or model.name
+        self.source = source
+        self.graph = graph
+        self.input_shape = _three(graph.values[graph.input].shape)
+        self.preprocessing = Preprocessing(preprocessing)
+        self.preprocessing.check_channels(self.input_shape[2])
+
+        answer = choose_output(graph, output)
+        fields = ReceptiveFields(graph)
+        given = None if tap is None else graph.resolve(tap, "tap")
+        wanted = choose_targets(graph, targets, answer, given)
+        at = default_tap(graph, list(wanted), fields) if given is None else given
+        self._cut = cut_graph(graph, at, wanted, answer)
+        self.tap = tap or graph.name_of(at)
+        self.targets = self._cut.target_names
+        self.tap_shape = _three(graph.values[at].shape)
+        self.target_shapes: dict[str, tuple[int, ...]] = {
+            path: _known(graph.values[value].shape[1:])
+            for path, value in zip(self.targets, self._cut.targets, strict=True)
+        }
+        self.geometry: TapGeometry = fields.geometry(at)
+
+        classifier = ClassifierHead(graph, answer)
+        self.logits_activation = classifier.activation
+        self.num_outputs = int(graph.values[answer].shape[-1] or 0)
+        self.labels = _checked_labels(labels, self.num_outputs)
+        self.has_head = self._cut.head_output is not None and (
+            self._cut.targets[-1] != answer or classifier.logits is not None
+        )
+        self._compute = TeacherComputation(
+            self._cut, classifier, self.preprocessing, self.input_shape
+        )
+        self._fingerprint: str | None = None
+
+    # Where teachers come from
+
+    @classmethod
+    def from_applications(
+        cls,
+        name: str,
+        *,
+        weights: str | Path | None = None,
+        tap: str | None = None,
+        targets: Sequence[str] | None = None,
+        input_shape: Sequence[int] | None = None,
+        preprocessing: str | None = None,
+        labels: Sequence[str] | None = None,
+        output: str | None = None,
+        **arguments: Any,
+    ) -> Teacher:
+        """A network of `keras.applications`.
+
+        Args:
+            name: Constructor, for instance 'MobileNet'.
+            weights: Path of a `.weights.h5`, `.h5` or `.keras` file; 'imagenet' for
+                Keras' own (downloaded); None for random weights.
+            tap, targets, labels, output: As for `Teacher`.
+            input_shape: (H, W, C); the network's own size by default, 224 x 224 for
+                one that takes any.
+            preprocessing: A mode's name; None takes the network's own.
+            **arguments: Arguments of the constructor, for instance `alpha=0.75`.
+
+        Raises:
+            TeacherError: An unknown constructor or argument, weights that do not fit.
+        """
+        model, mode, source = teacher_source.application(
+            name, weights, input_shape, preprocessing, arguments
+        )
+        return cls._recorded(
+            model, source, mode, tap=tap, targets=targets, labels=labels, output=output
+        )
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | Path,
+        tap: str | None = None,
+        targets: Sequence[str] | None = None,
+        *,
+        preprocessing: str = "identity",
+        labels: Sequence[str] | None = None,
+        output: str | None = None,
+        input_shape: Sequence[int] | None = None,
+        custom_objects: dict[str, Any] | None = None,
+    ) -> Teacher:
+        """A model in a `.keras` or `.h5` file, loaded in safe mode and not compiled.
+
+        Args:
+            path: The file.
+            tap, targets, labels, output, input_shape: As for `Teacher`.
+            preprocessing: A mode's name (a layer cannot be recorded).
+            custom_objects: Classes of the user's by name. They are not recorded:
+                `from_source` needs them registered with Keras.
+
+        Raises:
+            TeacherError: A file that is missing, damaged or unsafe; as for `Teacher`.
+        """
+        model, mode, source = teacher_source.model_file(
+            path, preprocessing, input_shape, custom_objects
+        )
+        return cls._recorded(
+            model, source, mode, tap=tap, targets=targets, labels=labels, output=output
+        )
+
+    @classmethod
+    def from_source(
+        cls, source: dict[str, Any], *, path: str | Path | None = None
+    ) -> Teacher:
+        """The teacher that a `source` describes, with the same weights.
+
+        Args:
+            source: The attribute `source` of a teacher, possibly through JSON.
+            path: Where the weights or model file is now, if it has been moved.
+
+        Raises:
+            TeacherError: An unknown kind; random weights, which cannot be had again;
+                a file that is missing or whose sha256 is another.
+        """
+        model, mode, rebuilt = teacher_source.rebuild(source, path)
+        layers = {key: source.get(key) for key in _RECORDED}
+        return cls._recorded(model, rebuilt, mode, **layers)
+
+    @classmethod
+    def _recorded(
+        cls, model: keras.Model, source: dict[str, Any], mode: str, **layers: Any
+    ) -> Teacher:
+        """A teacher with its choice of layers, as given, recorded in `source`."""
+        recorded = {
+            key: list(value) if isinstance(value, list | tuple) else value
+            for key, value in layers.items()
+        }
+        return cls(
+            model,
+            preprocessing=mode,
+            input_shape=source["input_shape"],
+            source={**source, **recorded},
+            **layers,
+        )
+
+    # Facts
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of graph, weights, preprocessing, tap and targets (64 digits).
+
+        Computed at first use and kept; the same on every backend.
+        """
+        if self._fingerprint is None:
+            self._fingerprint = fingerprint(self._cut, self.preprocessing)
+        return self._fingerprint
+
+    @property
+    def valid_taps(self) -> list[str]:
+        """Paths of all layers that could be the tap for these targets."""
+        taps = valid_taps(self.graph, self._cut.targets)
+        return [self.graph.name_of(value) for value in taps]
+
+    def card(self) -> dict[str, Any]:
+        """JSON-able facts: what the teacher is and where it was cut."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "tap": self.tap,
+            "targets": list(self.targets),
+            "input_shape": list(self.input_shape),
+            "tap_shape": list(self.tap_shape),
+            "target_shapes": {k: list(v) for k, v in self.target_shapes.items()},
+            "geometry": self.geometry.to_dict(),
+            "preprocessing": self.preprocessing.mode,
+            "params": int(sum(np.prod(v.shape) for v in self.model.weights)),
+            "num_outputs": self.num_outputs,
+            "logits_activation": self.logits_activation,
+            "has_head": self.has_head,
+            "fingerprint": self.fingerprint,
+            "keras_version": keras.__version__,
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"<Teacher '{self.name}': tap '{self.tap}' {self.tap_shape}, targets "
+            f"{self.target_shapes}>"
+        )
+
+    # Arrays in, arrays out
+
+    def check_images(self, images: Any) -> None:
+        """Refuses images that would give silently wrong features.
+
+        Args:
+            images: (n, H, W, C), uint8 or float.
+
+        Raises:
+            DataError: No images; wrong rank, size, channels or dtype; NaN or infinite
+                values; values that are not 0..255 where the preprocessing needs that.
+        """
+        self._compute.check_images(images)
+
+    def extract(
+        self, images: Any, *, batch_size: int = 32
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The features at the tap and at the targets, compiled and in batches.
+
+        Args:
+            images: (n, H, W, C), RGB 0..255, uint8 or float; n may be 0.
+            batch_size: Images per compiled call.
+
+        Returns:
+            The tap's features (n, H, W, C), and {target: features}, float32.
+
+        Raises:
+            DataError: As for `check_images`, but for n = 0.
+        """
+        results = self._compute.on_arrays("extract", images, batch_size)
+        if results is None:
+            shapes = {TAP: self.tap_shape, **self.target_shapes}
+            results = {k: np.empty((0, *v), "float32") for k, v in shapes.items()}
+        return results[TAP], {path: results[path] for path in self.targets}
+
+    def classify(
+        self, images: Any, *, batch_size: int = 32
+    ) -> dict[str, np.ndarray | None]:
+        """The teacher's own full answer.
+
+        Args:
+            images: (n, H, W, C), RGB 0..255, uint8 or float; n may be 0.
+            batch_size: Images per compiled call.
+
+        Returns:
+            `outputs`, what `model.predict` gives on preprocessed images, and
+            `logits`, the input of its last activation (None without one), float32.
+
+        Raises:
+            DataError: As for `check_images`, but for n = 0.
+        """
+        results = self._compute.on_arrays("classify", images, batch_size)
+        if results is None:
+            shape = self.graph.values[self._cut.output].shape
+            results = {"outputs": np.empty((0, *_known(shape[1:])), "float32")}
+            if self.logits_activation is not None:
+                results["logits"] = results["outputs"].copy()
+        return {"logits": results.get("logits"), "outputs": results["outputs"]}
+
+    # Tensors in, tensors out
+
+    def preprocess(self, images: Any) -> Any:
+        """What the model's first layer gets, from images (n, H, W, C), RGB 0..255."""
+        return self._compute.on_tensors("preprocess", images)
+
+    def lower(self, images: Any) -> Any:
+        """The tap's features, float32, from images (n, H, W, C), RGB 0..255.
+
+        Preprocessing is included. As `upper` and `head`: traceable, differentiable,
+        always in inference mode, and without effect on the teacher.
+        """
+        return self._compute.on_tensors("lower", images)
+
+    def upper(self, tap: Any) -> dict[str, Any]:
+        """{target: features}, float32, from the tap's features (n, H, W, C)."""
+        return self._compute.on_tensors("upper", tap)
+
+    def head(self, target: Any) -> dict[str, Any]:
+        """The teacher's answer from the features of its last target.
+
+        Args:
+            target: (n, ...) features of `targets[-1]`.
+
+        Returns:
+            `outputs`, and `logits` (None where they cannot be reached), float32.
+
+        Raises:
+            TeacherError: The answer does not follow from the last target alone.
+        """
+        if not self.has_head:
+            raise TeacherError(
+                f"Teacher '{self.name}' has no head on '{self.targets[-1]}': its "
+                "answer does not follow from that layer alone, or is that layer. "
+                "Check `has_head` first, or choose another last target."
+            )
+        results = self._compute.on_tensors("head", target)
+        return {"logits": results.get("logits"), "outputs": results["outputs"]}
+
+    def copy_upper(self, trainable: bool = True) -> keras.Model:
+        """A free copy of the layers between tap and targets, with the same weights.
+
+        Args:
+            trainable: Whether its weights can be trained.
+
+        Returns:
+            A functional model from the tap's features to {target: features}, float32.
+            Called with `training=False` it equals `upper` at the start; its batch
+            normalisation, if any, learns its statistics when `training=True`.
+
+        Raises:
+            TeacherError: A layer that cannot be made from its configuration.
+        """
+        return copy_between(
+            self._cut,
+            self.tap_shape,
+            trainable=trainable,
+            name="teacher_copy",
+        )
+
+
+_RECORDED = ("tap", "targets", "labels", "output")
+
+
+def _checked_labels(labels: Sequence[str] | None, count: int) -> list[str] | None:
+    if labels is None:
+        return None
+    names = [str(label) for label in labels]
+    if len(names) != count:
+        raise TeacherError(
+            f"{len(names)} labels were given for {count} outputs; give one for each."
+        )
+    return names
+
+
+def _known(shape: Sequence[int | None]) -> tuple[int, ...]:
+    return tuple(int(size or 0) for size in shape)
+
+
+def _three(shape: Sequence[int | None]) -> tuple[int, int, int]:
+    height, width, channels = _known(shape[1:])
+    return height, width, channels
