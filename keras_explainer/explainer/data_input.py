@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from keras import ops
@@ -79,7 +79,7 @@ def cached_features(
             )
         if options.key is None:
             return FeatureStream(data, teacher, views)
-        source = _KeyedDataset(data, options.key, teacher)
+        source = cast(ImageSource, _KeyedDataset(data, options.key, teacher))
     return FeatureCache.build(
         teacher,
         source,
@@ -207,8 +207,8 @@ def image_batches(data: Any) -> Iterator[np.ndarray]:
         images = batch[0] if isinstance(batch, list | tuple) else batch
         if isinstance(images, dict):
             raise DataError(
-                f"A batch is a dict with keys {', '.join(map(str, images))}; images are "
-                "expected, or a tuple whose first element they are."
+                f"A batch is a dict with keys {', '.join(map(str, images))}; images "
+                "are expected, or a tuple whose first element they are."
             )
         images = ops.convert_to_numpy(images)
         if images.ndim != 4:

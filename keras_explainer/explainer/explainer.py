@@ -12,7 +12,7 @@ from keras import ops
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.feature_sequence import FeatureSequence, WholeImages
 from keras_explainer.datasets.views import ViewSpec
-from keras_explainer.errors import ConfigError, DataError, TeacherError
+from keras_explainer.errors import ConfigError, DataError
 from keras_explainer.explainer import learning
 from keras_explainer.explainer.data_input import (
     CacheOptions,
@@ -21,8 +21,10 @@ from keras_explainer.explainer.data_input import (
 )
 from keras_explainer.explainer.decoders import build_decoder
 from keras_explainer.explainer.encoder import Encoder
+from keras_explainer.explainer.learning_batch import learning_batch
 from keras_explainer.explainer.objective import Objective
 from keras_explainer.explainer.recipe import Recipe
+from keras_explainer.explainer.teacher_bound import TeacherBound
 from keras_explainer.explainer.track_statistics import TrackStatistics
 from keras_explainer.explainer.training_log import TrainingLog
 from keras_explainer.registration import registered
@@ -32,7 +34,7 @@ PREDICTED = ("part_maps", "encoding", "reconstructions")
 
 
 @registered
-class Explainer(keras.Model):
+class Explainer(TeacherBound, keras.Model):
     """Explains a frozen teacher by filters that each follow an object part.
 
     Two tracks encode the tap's features, a gate mixes them, a decoder inverts the
@@ -75,29 +77,20 @@ class Explainer(keras.Model):
         **settings: Any,
     ) -> None:
         super().__init__(name=name, dtype=dtype)
-        if teacher is None and teacher_card is None:
-            raise ConfigError(
-                "An explainer is made for a teacher: Explainer(kx.Teacher(model, tap=…))."
-            )
-        if teacher is not None and not isinstance(teacher, Teacher):
-            raise ConfigError(
-                f"teacher is a kx.Teacher, got {type(teacher).__name__}. Wrap a Keras "
-                "model: kx.Teacher(model, tap=…)."
-            )
         if int(filters) != filters or filters < 1:
             raise ConfigError(f"filters is a whole number from 1, got {filters}.")
         self.filters = int(filters)
         self.recipe = Recipe.resolve(recipe, **settings)
         self.seed = int(seed)
-        self.teacher_card = teacher.card() if teacher is not None else teacher_card
-        self._teacher = teacher
+        self._bind(teacher, teacher_card)
         self._selected: tuple[str, ...] | None = None
         self._evaluated_views = 0
         policy = self.dtype_policy
-        if not isinstance(decoder, keras.layers.Layer):
-            decoder = build_decoder(
-                self.teacher, decoder, self.recipe, self.seed, policy
-            )
+        self.decoder: keras.layers.Layer = (
+            decoder
+            if isinstance(decoder, keras.layers.Layer)
+            else build_decoder(self.teacher, decoder, self.recipe, self.seed, policy)
+        )
         self.encoder = Encoder(
             self.filters,
             self.recipe.kernel_size,
@@ -113,7 +106,6 @@ class Explainer(keras.Model):
             name="encoder",
             dtype=policy,
         )
-        self.decoder = decoder
         self.objective = Objective(self.recipe)
         self._build_network()
 
@@ -127,7 +119,7 @@ class Explainer(keras.Model):
         self.statistics = TrackStatistics(
             track, len(self.target_shapes), name="statistics"
         )
-        card = self.teacher_card or {}
+        card = self.teacher_card
         self._log = TrainingLog(
             list(self.objective.losses),
             self.target_shapes,
@@ -139,63 +131,6 @@ class Explainer(keras.Model):
 
     def build(self, input_shape: Any = None) -> None:
         """The network is built with the explainer: the teacher gives all shapes."""
-
-    # The teacher
-
-    @property
-    def teacher(self) -> Teacher:
-        """The frozen CNN.
-
-        Raises:
-            TeacherError: the explainer was loaded without it.
-        """
-        if self._teacher is None:
-            card = self.teacher_card or {}
-            raise TeacherError(
-                f"This explainer was loaded without its teacher, {card.get('name')} cut "
-                f"at {card.get('tap')!r}. Give it: kx.load(path, teacher=teacher), or "
-                "explainer.attach(teacher)."
-            )
-        return self._teacher
-
-    @property
-    def has_teacher(self) -> bool:
-        """Whether the teacher is at hand."""
-        return self._teacher is not None
-
-    def attach(self, teacher: Teacher) -> None:
-        """Gives a loaded explainer its teacher.
-
-        Raises:
-            TeacherError: another teacher, or the same with other weights, tap, targets
-                or preprocessing.
-        """
-        card = self.teacher_card or {}
-        if teacher.fingerprint != card.get("fingerprint"):
-            differs = [
-                f"{key}: learned on {card.get(key)!r}, given {value!r}"
-                for key, value in teacher.card().items()
-                if key in ("name", "tap", "targets", "preprocessing", "tap_shape")
-                and value != card.get(key)
-            ]
-            raise TeacherError(
-                "This is not the teacher that the explainer learned on: "
-                + ("; ".join(differs) or "the weights differ")
-                + "."
-            )
-        self._teacher = teacher
-
-    @property
-    def tap_shape(self) -> tuple[int, int, int]:
-        """`(H, W, C)` of the features that are explained."""
-        height, width, channels = (self.teacher_card or {})["tap_shape"]
-        return height, width, channels
-
-    @property
-    def target_shapes(self) -> dict[str, tuple[int, ...]]:
-        """`{target: shape without batch}` in graph order."""
-        card = self.teacher_card or {}
-        return {name: tuple(card["target_shapes"][name]) for name in card["targets"]}
 
     @property
     def share(self) -> float:
@@ -256,7 +191,7 @@ class Explainer(keras.Model):
         """
         if kwargs.get("loss") is not None:
             raise ConfigError(
-                "An explainer brings its own losses; change their weights in the recipe."
+                "An explainer brings its own losses; the recipe has their weights."
             )
         self._scheduled = None
         if isinstance(optimizer, str):
@@ -281,35 +216,10 @@ class Explainer(keras.Model):
         training: bool = True,
     ) -> Any:
         """The weighted sum of the objective's losses; logs them and the fidelity."""
-        batch = self._batch(x, y, y_pred)
+        batch = learning_batch(self, x, y, y_pred)
         losses = self.objective(batch)
         self._log.update(batch, losses, self.encoder.gate.share)
         return self.objective.total(losses)
-
-    def _batch(self, x: Any, y: Any, outputs: Any) -> dict[str, Any]:
-        targets = {
-            name: ops.reshape(y[name], (-1, *shape))
-            for name, shape in self.target_shapes.items()
-        }
-        last = list(targets)[-1]
-        batch = {
-            "outputs": outputs,
-            "targets": targets,
-            "target_variance": [
-                self.statistics.target_variance[i] for i in range(len(targets))
-            ],
-            "logits_variance": ops.convert_to_tensor(self.statistics.logits_variance),
-            "share_logit": self.encoder.gate.logit,
-            "boxes": x.get("boxes"),
-            "logits": None,
-            "reconstructed_logits": None,
-        }
-        if self._log.logits is not None and self._teacher is not None:
-            batch["logits"] = self._teacher.head(targets[last])["logits"]
-            batch["reconstructed_logits"] = self._teacher.head(
-                outputs["reconstructions"][last]
-            )["logits"]
-        return batch
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
@@ -460,10 +370,11 @@ class Explainer(keras.Model):
             self._selected = tuple(outputs)
             self.predict_function = None
         try:
-            if isinstance(features, FeatureCache):
-                rows = WholeImages(features, batch_size)
-            else:
-                rows = (batch["features"][:, 0] for batch, _ in features.once())
+            rows: Any = (
+                WholeImages(features, batch_size)
+                if isinstance(features, FeatureCache)
+                else (batch["features"][:, 0] for batch, _ in features.once())
+            )
             return super().predict(rows, verbose=verbose, **kwargs)
         finally:
             self._selected = None

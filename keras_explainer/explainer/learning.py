@@ -19,6 +19,7 @@ from keras_explainer.errors import ConfigError, DataError, DivergenceError
 from keras_explainer.explainer import warm_start
 from keras_explainer.explainer.data_input import CacheOptions, FeatureStream
 from keras_explainer.explainer.decoders import TeacherCopyDecoder
+from keras_explainer.explainer.relevance import relevance
 from keras_explainer.explainer.track_statistics import RunningMoments
 
 if TYPE_CHECKING:
@@ -84,7 +85,9 @@ def fit(
             "images. Give at least two, better a hundred."
         )
     start(explainer, features)
-    last = {"callbacks": [], "validation_data": None}
+    guard = KeepLastGood()
+    ours: list[keras.callbacks.Callback] = [guard]
+    held_out = None
     steps = _steps(features, batch_size, kwargs)
     data: Any
     if isinstance(features, FeatureCache):
@@ -95,7 +98,7 @@ def fit(
             shuffle=shuffle,
             seed=explainer.seed,
         )
-        last["callbacks"].append(EpochOrder(data))
+        ours.append(EpochOrder(data))
     else:
         data = features.forever()
         kwargs["steps_per_epoch"] = steps
@@ -105,24 +108,25 @@ def fit(
         )
         if isinstance(seen, FeatureStream):
             seen = seen.sample(START_IMAGES * 4)
-        last["validation_data"] = FeatureSequence(seen, batch_size)
+        held_out = FeatureSequence(seen, batch_size)
     schedule_rate(explainer, steps * epochs)
-    guard = KeepLastGood()
     history = keras_fit(
         data,
         epochs=epochs,
         verbose=verbose,
-        callbacks=[*last["callbacks"], guard, *(callbacks or [])],
-        validation_data=last["validation_data"],
+        callbacks=[*ours, *(callbacks or [])],
+        validation_data=held_out,
+        # The data shuffles itself; Keras would shuffle by a global random state, so
+        # that resumed learning would see the batches in another order.
+        shuffle=False,
         **kwargs,
     )
     measure_tracks(explainer, features)
     if guard.diverged is not None:
         raise DivergenceError(
-            f"The loss became {guard.diverged} in epoch {guard.epoch + 1}; the weights of "
-            "the last good epoch were kept. A smaller learning rate "
-            f"(now {float(ops.convert_to_numpy(explainer.optimizer.learning_rate)):.3g} "
-            "or above) or a larger batch helps."
+            f"The loss became {guard.diverged} in epoch {guard.epoch + 1}; the weights "
+            "of the last good epoch were kept. A smaller learning rate or a larger "
+            "batch helps."
         )
     return history
 
@@ -137,7 +141,7 @@ def _steps(
         return max(1, len(features) // batch_size)
     if features.steps is None:
         raise ConfigError(
-            "The dataset does not know its length: give steps_per_epoch, or a cache_key."
+            "The dataset does not know its length: give steps_per_epoch or cache_key."
         )
     return features.steps
 
@@ -150,7 +154,8 @@ def start(explainer: Explainer, features: FeatureCache | FeatureStream) -> None:
     _measure_targets(explainer, sample)
     tap = start_sample(sample)
     if explainer.recipe.warm_start:
-        warm_start.start_encoder(explainer.encoder, tap, explainer.seed)
+        weights = relevance(explainer.teacher, tap)
+        warm_start.start_encoder(explainer.encoder, tap, explainer.seed, weights)
     warm_start.start_norms(explainer.encoder, tap)
     if explainer.recipe.warm_start and isinstance(
         explainer.decoder, TeacherCopyDecoder
@@ -160,7 +165,7 @@ def start(explainer: Explainer, features: FeatureCache | FeatureStream) -> None:
 
 
 def start_sample(features: FeatureCache) -> np.ndarray:
-    """Up to `START_IMAGES` maps, two views an image where there are, spread over rows."""
+    """Up to `START_IMAGES` maps, two views of an image where there are."""
     views = min(2, features.views)
     count = min(len(features), START_IMAGES // views)
     rows = np.unique(np.linspace(0, len(features) - 1, count).astype(int))
@@ -232,7 +237,7 @@ def measure_tracks(
 
 
 class KeepLastGood(keras.callbacks.Callback):
-    """Stops learning when the loss is NaN or infinite, at the last good epoch's weights.
+    """Stops when the loss is NaN or infinite, at the last good epoch's weights.
 
     Attributes:
         diverged: the loss that was not finite, or None.
@@ -244,6 +249,8 @@ class KeepLastGood(keras.callbacks.Callback):
         self.diverged: float | None = None
         self.epoch = 0
         self._weights: list[np.ndarray] | None = None
+        # Of the last epoch: good once a step has begun from them with a finite loss.
+        self._candidate: list[np.ndarray] | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._weights = self.model.get_weights()
@@ -256,11 +263,18 @@ class KeepLastGood(keras.callbacks.Callback):
         if not math.isfinite(loss):
             self.diverged = loss
             self.model.stop_training = True
+        elif self._candidate is not None:
+            self._weights, self._candidate = self._candidate, None
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self.diverged is None:
-            self._weights = self.model.get_weights()
-        elif self._weights is not None:
+            weights = self.model.get_weights()
+            if all(np.isfinite(values).all() for values in weights):
+                self._candidate = weights
+                return
+            self.diverged = math.nan
+            self.model.stop_training = True
+        if self._weights is not None:
             self.model.set_weights(self._weights)
 
 

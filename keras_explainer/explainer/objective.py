@@ -45,7 +45,7 @@ class Objective:
 
         Args:
             batch: `outputs` (of `Explainer.call`), `targets` `{target: (B, ...)}`,
-                `target_variance` (scalars), `logits` and `reconstructed_logits` or None,
+                `target_variance` (scalars), `logits`, `reconstructed_logits` (or None),
                 `logits_variance`, `share_logit`, and `boxes` `(N, V, 5)` or None.
         """
         values = {name: loss(batch) for name, (_, loss) in self.losses.items()}

@@ -20,12 +20,13 @@ class TrackStatistics(keras.layers.Layer):
         targets: number of target layers.
 
     Weights, none trained, all float32:
-        `target_variance` `(targets,)`: `Σ‖x - x̄‖² / N` of each target; the squared error
-            of a reconstruction is divided by it. `logits_variance`: the same of the logits.
+        `target_variance` `(targets,)`: `Σ‖x - x̄‖² / N` of each target; the squared
+            error of a reconstruction is divided by it.
+        `logits_variance`: the same of the logits.
         `interpretable_mean`, `ordinary_mean` `(H, W, F)`: mean of the normalised tracks
             over the train images; what stands in for a track that is taken away.
-        `interpretable_variance`, `ordinary_variance`: mean over cells and channels of the
-            variance over images.
+        `interpretable_variance`, `ordinary_variance`: mean over cells and channels of
+            the variance over images.
         `measured`: 1 when the track figures have been measured; `started`: 1 when the
             target variances have been and the warm start has been made.
     """

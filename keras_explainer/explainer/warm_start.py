@@ -15,36 +15,53 @@ logger = logging.getLogger(__name__)
 
 SILENT_SHARE = 0.7
 CLIPPED_SHARE = 0.02
+MOST_CELLS = 30_000
 
 
-def start_encoder(encoder: Encoder, features: np.ndarray, seed: int = 0) -> None:
+def start_encoder(
+    encoder: Encoder,
+    features: np.ndarray,
+    seed: int = 0,
+    relevance: np.ndarray | None = None,
+) -> None:
     """Starts both tracks from directions of the tap's features.
 
-    Interpretable layer 1: the centre cell of each kernel is a spherical k-means
-    direction of the features, its bias leaves the filter silent on `SILENT_SHARE` of
-    the cells; layer 2 passes its own filter on. The ordinary track starts as the
-    principal directions (a signed tap loses nothing), with a bias that lets ReLU clip
-    `CLIPPED_SHARE` of the values only.
+    Interpretable layer 1: each kernel is a spherical k-means direction of the centred
+    features, smoothed over the kernel's cells; its bias leaves the filter silent on
+    `SILENT_SHARE` of the cells. Cells that the teacher's answer hangs on are drawn more
+    often for the clusters, so that filters start on what matters to it. Layer 2 passes
+    its own filter on. The ordinary track starts as the principal directions (a signed
+    tap loses nothing), with a bias that lets ReLU clip `CLIPPED_SHARE` of the values.
 
     Args:
         encoder: a built encoder.
         features: `(N, H, W, C)` of train images.
         seed: of the cluster centres.
+        relevance: `(N, H, W)` weight of each cell; None weighs all alike.
     """
     channels = features.shape[-1]
-    random = np.random.default_rng(seed)
-    cells = features.reshape(-1, channels).astype("float32")
-    if len(cells) > 30_000:
-        cells = cells[random.choice(len(cells), 30_000, replace=False)]
     filters = encoder.filters
-
-    directions = spherical_kmeans(cells, filters, random)
-    response = cells @ directions.T
+    random = np.random.default_rng(seed)
+    size = encoder.conv_1.conv.kernel.shape[:2]
+    smooth = _smoothed(features, size).reshape(-1, channels)
+    weights = np.ones(len(smooth))
+    if relevance is not None:
+        weights = _smoothed(relevance[..., None], size).reshape(-1).astype("float64")
+        weights = np.maximum(weights, 0)
+        if not (np.isfinite(weights).all() and np.count_nonzero(weights) > filters):
+            weights = np.ones(len(smooth))
+    drawn = random.choice(len(smooth), MOST_CELLS, p=weights / weights.sum())
+    mean = smooth.mean(0)
+    directions = spherical_kmeans(smooth[drawn] - mean, filters, random)
+    response = smooth @ directions.T
     bias = -np.quantile(response, SILENT_SHARE, axis=0)
     spread = np.maximum((response + bias).clip(0).std(axis=0), 1e-6)
-    _set_centre(encoder.conv_1.conv, directions.T / spread, bias / spread)
+    _set_all(encoder.conv_1.conv, directions.T / spread, bias / spread)
     _set_centre(encoder.conv_2.conv, np.eye(filters, dtype="float32"), 0.0)
 
+    cells = features.reshape(-1, channels)
+    if len(cells) > MOST_CELLS:
+        cells = cells[random.choice(len(cells), MOST_CELLS, replace=False)]
     principal = principal_directions(cells, filters)
     response = cells @ principal.T
     spread = np.maximum(response.std(axis=0), 1e-6)
@@ -98,7 +115,7 @@ def spherical_kmeans(
 ) -> np.ndarray:
     """Unit-norm cluster directions, `(clusters, C)`, by cosine similarity.
 
-    Fewer distinct vectors than clusters: the rest are random vectors of the data's sign.
+    An empty cluster starts again from a random vector.
     """
     norms = np.linalg.norm(vectors, axis=1)
     unit = vectors[norms > 0] / norms[norms > 0, None]
@@ -125,8 +142,36 @@ def principal_directions(vectors: np.ndarray, count: int) -> np.ndarray:
 
 
 def _set_centre(conv: Any, matrix: np.ndarray, bias: Any) -> None:
-    """Sets a conv to a 1 × 1 map: `matrix` `(C, F)` at the kernel's centre, else zero."""
+    """Sets a conv to the matrix `(C, F)` at its kernel's centre, zero elsewhere."""
     kernel = np.zeros(conv.kernel.shape, "float32")
     rows, columns = kernel.shape[:2]
     kernel[(rows - 1) // 2, (columns - 1) // 2] = matrix
     conv.set_weights([kernel, np.broadcast_to(bias, conv.bias.shape).astype("float32")])
+
+
+def _set_all(conv: Any, matrix: np.ndarray, bias: Any) -> None:
+    """Sets a conv to the matrix `(C, F)`, shared out evenly over its kernel's cells."""
+    rows, columns = conv.kernel.shape[:2]
+    kernel = np.broadcast_to(matrix / (rows * columns), conv.kernel.shape)
+    conv.set_weights(
+        [
+            kernel.astype("float32"),
+            np.broadcast_to(bias, conv.bias.shape).astype("float32"),
+        ]
+    )
+
+
+def _smoothed(maps: np.ndarray, size: Any) -> np.ndarray:
+    """Mean over a window of `size` cells, `(N, H, W, C)`, as a conv with zero padding."""
+    rows, columns = size
+    before = ((rows - 1) // 2, (columns - 1) // 2)
+    after = (rows - 1 - before[0], columns - 1 - before[1])
+    padded = np.pad(
+        maps, ((0, 0), (before[0], after[0]), (before[1], after[1]), (0, 0))
+    )
+    height, width = maps.shape[1:3]
+    total = np.zeros_like(maps)
+    for row in range(rows):
+        for column in range(columns):
+            total += padded[:, row : row + height, column : column + width]
+    return total / (rows * columns)

@@ -47,6 +47,7 @@ class ChannelNorm(keras.layers.Layer):
             initializer="zeros",
             trainable=False,
             dtype="float32",
+            autocast=False,
             aggregation="mean",
             name="running_sum",
         )
@@ -55,6 +56,7 @@ class ChannelNorm(keras.layers.Layer):
             initializer="zeros",
             trainable=False,
             dtype="float32",
+            autocast=False,
             aggregation="only_first_replica",
             name="running_weight",
         )
@@ -79,8 +81,10 @@ class ChannelNorm(keras.layers.Layer):
     def call(self, features: Any, training: bool | None = None) -> Any:
         if training:
             self._observe(features)
-        scale = ops.cast(1.0 / self.alpha, self.compute_dtype)
-        return features * ops.stop_gradient(scale)
+        # At least float32: 1 / epsilon is infinite in float16.
+        wide = "float64" if self.compute_dtype == "float64" else "float32"
+        scale = ops.cast(ops.stop_gradient(1.0 / self.alpha), wide)
+        return ops.cast(ops.cast(features, wide) * scale, self.compute_dtype)
 
     def _observe(self, features: Any) -> None:
         positive = ops.relu(ops.cast(ops.stop_gradient(features), "float32"))

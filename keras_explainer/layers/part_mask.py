@@ -18,14 +18,14 @@ class PartMask(keras.layers.Layer):
     For image and filter, with `mu` the arg-max cell of the map (first in
     row-major order on a tie), the output is `x(ij) · max(T_mu(ij) / tau, 0)`
     where `T_mu(ij) / tau = max(1 - beta · ‖(i, j) - mu‖_1 / n, -1)`. The position
-    is a constant to the gradient (arXiv 1710.00935, section 3; 1805.07468, section 3.1).
+    is a constant to the gradient (arXiv 1710.00935, section 3).
 
     Args:
         beta: slope of the template, above 0; larger is narrower. The mask reaches
             zero at `n / beta` cells from the peak. The papers use 4.
         peaks: how many peaks of a filter may be kept, 1 in the papers. With more,
             the mask is the maximum over the masks of the strongest cells, each
-            looked for outside the masks before it.
+            looked for outside the masks before it, while something fires there.
 
     Input: maps `(N, H, W, F)`, of any size; `n` is `max(H, W)`.
     Output: masked maps `(N, H, W, F)`; mask values lie in [0, 1] and are 1 at the peak.
@@ -40,14 +40,22 @@ class PartMask(keras.layers.Layer):
         self.beta = float(beta)
         self.peaks = int(peaks)
 
+    def build(self, input_shape: Any) -> None:
+        if len(input_shape) != 4 or None in tuple(input_shape)[1:]:
+            raise ConfigError(
+                "Part masks need maps (images, height, width, filters) of a known size, "
+                f"got {tuple(input_shape)}."
+            )
+
     def mask(self, maps: Any) -> Any:
         """The mask of each map, `(N, H, W, F)` in [0, 1], without gradient."""
         maps = ops.stop_gradient(maps)
         found = self._around_peak(maps)
         for _ in range(self.peaks - 1):
-            found = ops.maximum(
-                found, self._around_peak(maps * ops.cast(found <= 0, maps.dtype))
-            )
+            rest = maps * ops.cast(found <= 0, maps.dtype)
+            # Nothing fires outside the masks so far: there is no further peak.
+            fires = ops.cast(ops.any(rest > 0, axis=(1, 2), keepdims=True), maps.dtype)
+            found = ops.maximum(found, fires * self._around_peak(rest))
         return found
 
     def _around_peak(self, maps: Any) -> Any:

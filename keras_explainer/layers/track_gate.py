@@ -59,6 +59,11 @@ class TrackGate(keras.layers.Layer):
             raise ConfigError(
                 f"step_scale and bound must be above 0, got {step_scale}, {bound}."
             )
+        if abs(math.log(initial_share / (1 - initial_share))) > bound:
+            raise ConfigError(
+                f"initial_share {initial_share} lies beyond what a bound of {bound} "
+                f"allows, {1 / (1 + math.exp(bound)):.3g} from 0 and 1."
+            )
         self.initial_share = float(initial_share)
         self.step_scale = float(step_scale)
         self.bound = float(bound)
@@ -70,6 +75,7 @@ class TrackGate(keras.layers.Layer):
             initializer=keras.initializers.Constant(start / self.step_scale),
             constraint=MagnitudeLimit(self.bound / self.step_scale),
             dtype="float32",
+            autocast=False,
             name="share_weight",
         )
 
@@ -86,7 +92,9 @@ class TrackGate(keras.layers.Layer):
     def call(self, tracks: Any) -> Any:
         interpretable, ordinary = tracks
         share = ops.cast(self.share, self.compute_dtype)
-        return share * interpretable + (1 - share) * ordinary
+        # Not `1 - share`: that is 0 where bfloat16 rounds the share to 1.
+        rest = ops.cast(ops.sigmoid(-self.logit), self.compute_dtype)
+        return share * interpretable + rest * ordinary
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape[0]

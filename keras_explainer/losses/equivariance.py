@@ -24,7 +24,9 @@ def soft_positions(maps: Any, sharpness: float = 4.0) -> tuple[Any, Any]:
     height, width = maps.shape[-3], maps.shape[-2]
     peak = ops.max(maps, axis=(-3, -2), keepdims=True)
     mass = ops.power(maps / ops.maximum(peak, 1e-12) + 1e-7, sharpness)
-    total = ops.sum(mass, axis=(-3, -2))
+    # At least 1 where the map fires. Of a silent one it is so small that its square,
+    # which the gradient divides by, would be 0.
+    total = ops.maximum(ops.sum(mass, axis=(-3, -2)), 0.5)
     rows = (ops.arange(height, dtype="float32") + 0.5) / height
     columns = (ops.arange(width, dtype="float32") + 0.5) / width
     y = ops.sum(ops.sum(mass, axis=-2) * rows[:, None], axis=-2) / total
@@ -61,7 +63,7 @@ def equivariance_loss(maps: Any, boxes: Any, sharpness: float = 4.0) -> Any:
     For every pair of views of an image and every filter, the soft positions in both
     are mapped back to the image and compared, where both views contain both points
     and the filter fires in both. Flips alone do not rule out a filter that is fixed at
-    the centre; crops and shifts do (compare Thewlis et al. 2017; SCOPS, Hung et al. 2019).
+    the centre; crops and shifts do (compare Thewlis et al. 2017; Hung et al. 2019).
 
     Args:
         maps: `(N, V, H, W, F)`, values ≥ 0, of `V` views of each image.

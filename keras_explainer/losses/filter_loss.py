@@ -27,9 +27,9 @@ class FilterLoss:
     Args:
         beta: slope of the templates.
         tau: peak value of the templates; None is `0.5 / n²`.
-        temperature: None uses the maps as they are, as the papers do: `tau` was made for
-            activations of tens to hundreds, and for a teacher that is bounded at 6 the
-            loss is flat. A number divides each filter's maps by their mean over the
+        temperature: None uses the maps as they are, as the papers do: `tau` was made
+            for activations of tens to hundreds; for a teacher bounded at 6 the loss is
+            flat. A number divides each filter's maps by their mean over the
             batch (gradient kept) and multiplies by it: the loss is then the same for
             any scale of the filter.
         filters_per_chunk: bounds memory to `N · (n² + 1) ·` this many values; None does
@@ -52,7 +52,7 @@ class FilterLoss:
             )
         if filters_per_chunk is not None and filters_per_chunk < 1:
             raise ConfigError(
-                f"filters_per_chunk must be at least 1 or None, got {filters_per_chunk}."
+                f"filters_per_chunk must be None or at least 1, got {filters_per_chunk}"
             )
         self.beta = float(beta)
         self.tau = None if tau is None else float(tau)

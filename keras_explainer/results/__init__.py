@@ -1,1 +1,20 @@
+"""Result objects and their JSON form; light: NumPy at most, no Keras.
 
+They are made by `keras_explainer.explanation` and read by pictures, reports, commands
+and clients. Later schema versions are refused; fields that a version does not know are
+ignored, so that a field can be added without a new version.
+"""
+
+from keras_explainer.results.class_score import ClassScore
+from keras_explainer.results.explanation import Explanation
+from keras_explainer.results.explanations import Explanations
+from keras_explainer.results.mask_cells import mask_cells
+from keras_explainer.results.part_finding import PartFinding
+
+__all__ = [
+    "ClassScore",
+    "Explanation",
+    "Explanations",
+    "PartFinding",
+    "mask_cells",
+]

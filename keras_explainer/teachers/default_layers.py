@@ -104,8 +104,9 @@ def default_tap(
     Raises:
         TeacherError: No layer before the targets is a cut with a spatial map.
     """
-    taps = [value for value in valid_taps(graph, targets) if value not in targets]
-    if not taps or not _has(graph, _CONVOLUTIONS):
+    convolved = _convolved(graph)
+    taps = [value for value in valid_taps(graph, targets) if value in convolved]
+    if not taps:
         raise TeacherError(
             f"'{graph.model.name}' has no tap: no layer before the targets "
             f"{[graph.name_of(target) for target in targets]} cuts them from the "
@@ -132,6 +133,15 @@ def default_tap(
             same = [value for value in chosen if fields.shapes[value][1:3] == size]
             return _last_of_block(graph, same)
     return taps[-1]
+
+
+def _convolved(graph: ModelGraph) -> set[int]:
+    """The values that a convolution has made, or one before them."""
+    found: set[int] = set()
+    for step in graph.steps:
+        if _holds(step, _CONVOLUTIONS) or found.intersection(step.inputs):
+            found.update(step.outputs)
+    return found
 
 
 def _ends_block(step: Step) -> bool:
@@ -209,14 +219,15 @@ def _step(graph: ModelGraph, value: int) -> Step:
     return graph.steps[index]
 
 
-def _has(graph: ModelGraph, kinds: tuple[type, ...]) -> bool:
-    """Whether a layer of these kinds is in the graph, wrapped or not."""
-    return any(
-        isinstance(part, kinds)
-        for step in graph.steps
-        if isinstance(step.operation, keras.Layer)
-        for part in step.operation._flatten_layers()
+def _holds(step: Step, kinds: tuple[type, ...]) -> bool:
+    """Whether a step's layer is of these kinds, or holds one that is."""
+    return isinstance(step.operation, keras.Layer) and any(
+        isinstance(part, kinds) for part in step.operation._flatten_layers()
     )
+
+
+def _has(graph: ModelGraph, kinds: tuple[type, ...]) -> bool:
+    return any(_holds(step, kinds) for step in graph.steps)
 
 
 def _advice(graph: ModelGraph) -> str:

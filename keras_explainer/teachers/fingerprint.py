@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import keras
@@ -66,7 +66,7 @@ def fingerprint(cut: GraphCut, preprocessing: Preprocessing) -> str:
     return digest.hexdigest()
 
 
-def file_sha256(path: str | Path) -> str:
+def file_sha256(path: str | PathLike[str]) -> str:
     """The sha256 of a file's bytes, in hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

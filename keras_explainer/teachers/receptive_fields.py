@@ -174,12 +174,14 @@ class ReceptiveFields:
             target = (layer.height, layer.width)[axis]
             return _shifted(field, (cells - target) // 2) if target <= cells else None
         if isinstance(layer, layers.UpSampling2D):
-            return _resized(field, 1 / layer.size[axis], layer.interpolation)
+            return _resized(field, 1 / layer.size[axis], layer.interpolation, 1.0)
         if isinstance(layer, layers.Resizing):
             if layer.crop_to_aspect_ratio or layer.pad_to_aspect_ratio:
                 return None
             target = (layer.height, layer.width)[axis]
-            return _resized(field, cells / target, layer.interpolation)
+            ratio = cells / target
+            wide = max(ratio, 1.0) if layer.antialias else 1.0
+            return _resized(field, ratio, layer.interpolation, wide)
         return None
 
     def _keeps_positions(self, step: Step) -> bool:
@@ -207,7 +209,8 @@ class ReceptiveFields:
             value: random.uniform(0.5, 1.5, (1, *self.shapes[value][1:]))
             for value in step.inputs
         }
-        at = (cells[0] // 2, cells[1] // 3)
+        # Off the middle, which a flip would leave in place.
+        at = ((cells[0] - 1) // 3, (cells[1] - 1) // 4)
 
         def output() -> np.ndarray:
             tensors = {
@@ -245,7 +248,10 @@ def _window(field: AxisField, reach: int, step: int, padding: int) -> AxisField:
 
 
 def _transposed(layer: Any, axis: int, field: AxisField) -> AxisField | None:
-    """Output o gathers inputs i with o = i t + j - p, j = 0 … d (k - 1)."""
+    """Output o gathers inputs i with o = i t + j - p, j = 0 … d (k - 1).
+
+    The window bounds what any output sees: it depends on o mod t.
+    """
     if layer.output_padding is not None:
         return None
     step = layer.strides[axis]
@@ -253,7 +259,7 @@ def _transposed(layer: Any, axis: int, field: AxisField) -> AxisField | None:
     cut = max(reach + 1 - step, 0) // 2 if layer.padding == "same" else 0
     return AxisField(
         field.stride / step,
-        _plus(field.size, (math.ceil((reach + 1) / step) - 1) * field.stride),
+        _plus(field.size, reach / step * field.stride),
         _plus(field.centre, (cut - reach / 2) / step * field.stride),
     )
 
@@ -264,9 +270,16 @@ def _shifted(field: AxisField, cells: int) -> AxisField:
     )
 
 
-def _resized(field: AxisField, ratio: float, interpolation: str) -> AxisField:
-    """Cell i of the new map lies at (i + .5) ratio - .5 of the old one."""
-    reach = {"nearest": 0, "bilinear": 1}.get(interpolation, 3)
+def _resized(
+    field: AxisField, ratio: float, interpolation: str, wide: float
+) -> AxisField:
+    """Cell i of the new map lies at (i + .5) ratio - .5 of the old one.
+
+    The window bounds what any cell sees: which old cells it reads depends on where
+    between them it lies.
+    """
+    nearest = 1 - ratio if ratio < 1 else 1.0
+    reach = wide * {"nearest": nearest, "bilinear": 2.0}.get(interpolation, 6.0)
     return AxisField(
         field.stride * ratio,
         _plus(field.size, reach * field.stride),

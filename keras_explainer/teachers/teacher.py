@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ class Teacher:
         cls,
         name: str,
         *,
-        weights: str | Path | None = None,
+        weights: str | PathLike[str] | None = None,
         tap: str | None = None,
         targets: Sequence[str] | None = None,
         input_shape: Sequence[int] | None = None,
@@ -164,7 +165,7 @@ class Teacher:
     @classmethod
     def from_file(
         cls,
-        path: str | Path,
+        path: str | PathLike[str],
         tap: str | None = None,
         targets: Sequence[str] | None = None,
         *,
@@ -195,7 +196,7 @@ class Teacher:
 
     @classmethod
     def from_source(
-        cls, source: dict[str, Any], *, path: str | Path | None = None
+        cls, source: dict[str, Any], *, path: str | PathLike[str] | None = None
     ) -> Teacher:
         """The teacher that a `source` describes, with the same weights.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ Made = tuple[keras.Model, str, dict[str, Any]]
 
 def application(
     name: str,
-    weights: str | Path | None,
+    weights: str | PathLike[str] | None,
     input_shape: Sequence[int] | None,
     preprocessing: str | None,
     arguments: dict[str, Any],
@@ -74,7 +75,7 @@ def application(
 
 
 def model_file(
-    path: str | Path,
+    path: str | PathLike[str],
     preprocessing: str,
     input_shape: Sequence[int] | None,
     custom_objects: dict[str, Any] | None = None,
@@ -104,7 +105,7 @@ def model_file(
     return load_model_file(file, custom_objects), preprocessing, source
 
 
-def rebuild(source: Any, path: str | Path | None = None) -> Made:
+def rebuild(source: Any, path: str | PathLike[str] | None = None) -> Made:
     """What a source describes, with the file at `path` if it has been moved.
 
     Raises:

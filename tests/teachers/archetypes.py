@@ -8,7 +8,9 @@ cut of each. Maps have odd and non-square sizes.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -354,9 +356,22 @@ TARGETS = {name: kind[2] for name, kind in _KINDS.items()}
 PREPROCESSING = {name: kind[3] for name, kind in _KINDS.items()}
 
 
+@contextmanager
+def zero_initializers() -> Iterator[None]:
+    """Within it layers start from zeros: on JAX a random start compiles every shape."""
+    kind = keras.initializers.VarianceScaling
+    random = kind.__call__
+    kind.__call__ = lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype)
+    try:
+        yield
+    finally:
+        kind.__call__ = random
+
+
 def build(name: str, seed: int = 0) -> keras.Model:
     """An untrained model of the archetype `name`; its activations are of unit size."""
-    model = _KINDS[name][0]()
+    with zero_initializers():
+        model = _KINDS[name][0]()
     random = np.random.default_rng(seed)
     wide = PREPROCESSING[name] == "caffe"
     for weight in model.weights:
@@ -379,10 +394,15 @@ def build(name: str, seed: int = 0) -> keras.Model:
 
 def images(name: str, count: int, seed: int = 0) -> np.ndarray:
     """Random smooth images for the archetype's teacher, uint8."""
-    height, width, channels = build(name).input_shape[1:]
+    height, width, channels = _input_shape(name)
     random = np.random.default_rng(seed)
     coarse = random.integers(0, 256, (count, 5, 5, channels))
     rows = np.linspace(0, 4.99, height).astype(int)
     cols = np.linspace(0, 4.99, width).astype(int)
     fine = coarse[:, rows][:, :, cols] + random.normal(0, 12, (1, height, width, 1))
     return np.clip(fine, 0, 255).astype("uint8")
+
+
+@cache
+def _input_shape(name: str) -> tuple[int, int, int]:
+    return build(name).input_shape[1:]

@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Any
 
 import archetypes
+import model_state
 import pytest
 
 from keras_explainer.teachers import Teacher
 
 
 @cache
-def make_teacher(name: str) -> Teacher:
-    return Teacher(
-        archetypes.build(name),
+def made(name: str) -> tuple[Teacher, dict[str, Any]]:
+    model = model_state.compiled(name)
+    before = model_state.state(model)
+    teacher = Teacher(
+        model,
         archetypes.TAP[name],
         archetypes.TARGETS[name],
         preprocessing=archetypes.PREPROCESSING[name],
     )
+    return teacher, before
 
 
 @pytest.fixture(scope="session")
 def teacher_of() -> Callable[[str], Teacher]:
     """A teacher of an archetype, the same in all tests; do not change it."""
-    return make_teacher
+    return lambda name: made(name)[0]
+
+
+@pytest.fixture(scope="session")
+def state_before() -> Callable[[str], dict[str, Any]]:
+    """The state of that teacher's model before the teacher was made."""
+    return lambda name: made(name)[1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def zero_initializers() -> Iterator[None]:
+    """All tests here set their weights: random starts would only take time."""
+    with archetypes.zero_initializers():
+        yield

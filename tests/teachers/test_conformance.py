@@ -55,7 +55,7 @@ def by_hand(model: keras.Model, path: str, inputs: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("name", archetypes.ARCHETYPES)
 def test_features_and_answer_equal_the_models_own(name: str, teacher_of) -> None:
     teacher = teacher_of(name)
-    images = archetypes.images(name, 3)
+    images = archetypes.images(name, 2)
     tap, targets = teacher.extract(images)
     answer = teacher.classify(images)
 
@@ -63,11 +63,11 @@ def test_features_and_answer_equal_the_models_own(name: str, teacher_of) -> None
     model = archetypes.build(name)
     inputs = reference(teacher, archetypes.PREPROCESSING[name], images)
     assert tap.dtype == np.float32
-    assert tap.shape == (3, *teacher.tap_shape)
+    assert tap.shape == (2, *teacher.tap_shape)
     assert_close(tap, by_hand(model, teacher.tap, inputs), name)
     assert list(targets) == list(teacher.targets)
     for path, found in targets.items():
-        assert found.shape == (3, *teacher.target_shapes[path])
+        assert found.shape == (2, *teacher.target_shapes[path])
         assert found.std() > 1e-3
         assert_close(found, by_hand(model, path, inputs), name)
     expected = model(inputs, training=False)
@@ -78,7 +78,7 @@ def test_features_and_answer_equal_the_models_own(name: str, teacher_of) -> None
 @pytest.mark.parametrize("name", archetypes.ARCHETYPES)
 def test_upper_of_lower_and_head_make_the_whole(name: str, teacher_of) -> None:
     teacher = teacher_of(name)
-    images = archetypes.images(name, 2, seed=1)
+    images = archetypes.images(name, 2)
     tap, targets = teacher.extract(images)
     lower = teacher.lower(images)
     assert_close(lower, tap, name)
@@ -102,7 +102,7 @@ def test_copy_equals_upper_at_the_start_and_survives_a_file(
     name: str, teacher_of, tmp_path
 ) -> None:
     teacher = teacher_of(name)
-    tap, targets = teacher.extract(archetypes.images(name, 2, seed=2))
+    tap, targets = teacher.extract(archetypes.images(name, 2))
     copy = teacher.copy_upper()
     copy.save(tmp_path / "copy.keras")
     reloaded = keras.saving.load_model(tmp_path / "copy.keras")
@@ -131,9 +131,7 @@ def test_card_is_json(name: str, teacher_of) -> None:
     assert len(card["fingerprint"]) == 64
 
 
-@pytest.mark.parametrize(
-    "name", ["residual", "fully_connected", "operations", "nested_sequential"]
-)
+@pytest.mark.parametrize("name", ["residual", "fully_connected"])
 def test_copy_learns_and_leaves_the_teacher(name: str, teacher_of) -> None:
     teacher = teacher_of(name)
     tap, targets = teacher.extract(archetypes.images(name, 4))
@@ -165,9 +163,9 @@ def test_a_layer_called_twice_is_one_layer_in_the_copy(teacher_of) -> None:
     assert len(copy.weights) == 4
 
 
-@pytest.mark.parametrize("name", ["plain", "nested_sequential"])
 @pytest.mark.parametrize("count", [0, 1, 3, 5, 9])
-def test_any_number_of_images(name: str, count: int, teacher_of) -> None:
+def test_any_number_of_images(count: int, teacher_of) -> None:
+    name = "plain"
     teacher = teacher_of(name)
     images = archetypes.images(name, 9)
     everything, targets = teacher.extract(images, batch_size=16)

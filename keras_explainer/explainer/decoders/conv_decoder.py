@@ -1,4 +1,4 @@
-"""Conv decoder: for targets that are maps, when the teacher's layers cannot be copied."""
+"""Conv decoder: for targets that are maps, from new layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper's decoder: fully connected layers that reconstruct fully connected layers."""
+"""The paper's decoder: dense layers that reconstruct dense layers."""
 
 from __future__ import annotations
 

@@ -1,0 +1,105 @@
+# What can be made: `make help`. Nothing outside the checkout is written.
+
+VENV ?= .venv
+# The first Python that the package supports; `make PYTHON=python3.12` chooses another.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	2>/dev/null && echo $$python && break; done)
+# Test processes side by side; 0 runs all in one.
+WORKERS ?= 2
+# Further arguments for pytest: make test ARGS='-x -k mask'
+ARGS ?=
+# For the PyTorch tests. PyPI's build for Linux brings CUDA; a CPU build can be had with
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu TORCH=torch==2.13.0+cpu
+TORCH ?= torch==2.13.0
+
+PY = $(VENV)/bin/python
+STAMP = $(VENV)/.installed
+TORCH_VENV = $(VENV)-torch
+FLOOR_VENV = $(VENV)-floor
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+# Each test process computes on one core: two that share two cores are slower.
+ONE_CORE = TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
+PYTEST_ARGS = -q -n $(WORKERS) --dist loadfile $(ARGS)
+QUICK = not slow and not data
+# The rooms that compute with the backend, and those of its tests that every backend
+# must pass.
+ON_BACKENDS = $(wildcard $(addprefix tests/,layers losses metrics teachers explainer \
+	explanation runs))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test test-tensorflow test-jax test-torch test-floor test-slow \
+	test-data lint types tree clean distclean
+
+help:  ## list what can be made
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: $(STAMP)  ## make the environment (VENV=.venv), once
+
+$(STAMP): setup.py requirements-dev.lock
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 to 3.13 found: make PYTHON=…"; exit 1; }
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet -c requirements-dev.lock -e '.[dev,jax]'
+	@touch $@
+
+test: test-tensorflow test-jax  ## all quick tests, on TensorFlow and on JAX
+
+test-tensorflow: $(STAMP)  ## quick tests on TensorFlow
+	$(ONE_CORE) KERAS_BACKEND=tensorflow $(PY) -m pytest $(PYTEST_ARGS) -m "$(QUICK)"
+
+test-jax: $(STAMP)  ## quick tests of what computes, on JAX
+	$(ONE_CORE) KERAS_BACKEND=jax $(PY) -m pytest $(PYTEST_ARGS) \
+		-m "$(QUICK) and not tensorflow" $(ON_BACKENDS)
+
+test-torch: $(TORCH_VENV)/.installed  ## the same on PyTorch, without TensorFlow
+	$(ONE_CORE) KERAS_BACKEND=torch $(TORCH_VENV)/bin/python -m pytest $(PYTEST_ARGS) \
+		-m "$(QUICK) and not tensorflow" $(ON_BACKENDS)
+
+$(TORCH_VENV)/.installed: setup.py requirements-dev.lock
+	test -x $(TORCH_VENV)/bin/python || $(PYTHON) -m venv $(TORCH_VENV)
+	$(TORCH_VENV)/bin/python -m pip install --quiet -c requirements-dev.lock $(TORCH) \
+		keras numpy Pillow typer rich pydantic PyYAML \
+		pytest pytest-xdist hypothesis scipy scikit-learn
+	$(TORCH_VENV)/bin/python -m pip install --quiet --no-deps -e .
+	@touch $@
+
+test-floor: $(FLOOR_VENV)/.installed  ## the same on the lowest versions (Python 3.11, 3.12)
+	for backend in tensorflow jax; do \
+		$(ONE_CORE) KERAS_BACKEND=$$backend $(FLOOR_VENV)/bin/python -m pytest \
+			$(PYTEST_ARGS) -m "$(QUICK)" $(ON_BACKENDS) || exit 1; done
+
+$(FLOOR_VENV)/.installed: setup.py requirements-floor.lock
+	test -x $(FLOOR_VENV)/bin/python || $(PYTHON) -m venv $(FLOOR_VENV)
+	$(FLOOR_VENV)/bin/python -m pip install --quiet -c requirements-floor.lock \
+		-e '.[jax]' pytest pytest-xdist hypothesis scipy scikit-learn
+	@touch $@
+
+test-slow: $(STAMP)  ## tests that take minutes
+	KERAS_BACKEND=tensorflow $(PY) -m pytest -q -m "slow and not data" $(ARGS)
+
+test-data: $(STAMP)  ## tests on photographs (KERAS_EXPLAINER_SHARED=../shared)
+	KERAS_BACKEND=tensorflow $(PY) -m pytest -q -m data $(ARGS)
+
+# The package as it is installed, `zoo` in its place: tools that read files, not an
+# installation, see the import names.
+tree: $(STAMP)
+	@rm -rf build/tree build/lib
+	@$(PY) setup.py --quiet build_py --build-lib build/tree 2>/dev/null
+
+lint: tree  ## style, format and the import contract
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	cd build/tree && $(abspath $(VENV))/bin/lint-imports --no-cache \
+		--config ../../pyproject.toml
+
+types: tree  ## static types
+	cd build/tree && $(abspath $(PY)) -m mypy --config-file ../../pyproject.toml \
+		--cache-dir ../../.mypy_cache
+
+clean:  ## remove what builds and tools leave
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+distclean: clean  ## remove the environments too
+	rm -rf .venv .venv-torch .venv-floor

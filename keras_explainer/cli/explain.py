@@ -1,0 +1,99 @@
+"""`keras-explainer explain`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_explainer.cli.commands import load_libraries
+from keras_explainer.errors import ConfigError, DataError
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a picture per image and explanations.json."),
+    ] = None,
+    parts: Annotated[
+        int, typer.Option(min=1, help="Parts shown in a picture, the strongest.")
+    ] = 6,
+    json_: Annotated[
+        str | None,
+        typer.Option(
+            "--json",
+            metavar="FILE|-",
+            help="Where the explanations go instead; '-' prints them.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="The teacher's file, if it has been moved."),
+    ] = None,
+    on_bad: Annotated[
+        str,
+        typer.Option(
+            metavar="skip|raise", help="What to do with files that cannot be read."
+        ),
+    ] = "skip",
+    batch_size: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 32,
+) -> None:
+    """Explain images: which filters fire, where and how strongly.
+
+    [bold]Examples[/bold]
+
+    keras-explainer explain runs/dog photos/*.jpg --out explained
+
+    keras-explainer explain runs/dog photo.jpg --json -
+    """
+    if out is None and json_ is None:
+        raise ConfigError("explain needs --out FOLDER, or --json FILE (or -).")
+    load_libraries()
+    from keras_explainer import explanation, runs
+    from keras_explainer.cli.output import (
+        make_folder,
+        picture_names,
+        save_picture,
+        write_json,
+    )
+    from keras_explainer.cli.progress_display import ProgressDisplay
+    from keras_explainer.cli.run_summary import show_bad
+    from keras_explainer.datasets import ImageReader
+
+    explainer = runs.RunFolder.open(run).load_explainer(weights=weights)
+    height, width, channels = explainer.teacher.input_shape
+    reader = ImageReader((height, width), channels, on_bad)
+    if out is not None:
+        make_folder(out)
+    with ProgressDisplay() as progress:
+        pixels, kept, bad = reader.read_many(
+            images, progress=lambda done, total: progress("Reading", done, total, {})
+        )
+        show_bad([f"{entry.path} {entry.reason}" for entry in bad])
+        if not len(pixels):
+            raise DataError("None of the images can be read.")
+        files = [images[row] for row in kept]
+        found = explanation.explain(
+            explainer,
+            pixels,
+            names=[str(file) for file in files],
+            batch_size=batch_size,
+            verbose=0,
+        )
+        if out is not None:
+            for number, name in enumerate(picture_names(files)):
+                picture = explanation.explanation_picture(
+                    pixels[number], found[number], parts=parts
+                )
+                save_picture(picture, out / name)
+                progress("Pictures", number + 1, len(files), {})
+    if json_ == "-":
+        typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
+        return
+    place = json_ if json_ is not None else (out or Path()) / "explanations.json"
+    write_json(place, found.to_dict())
+    typer.echo(f"{len(found)} images explained: {out or place}")

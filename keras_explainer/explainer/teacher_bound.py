@@ -1,0 +1,88 @@
+"""What an explainer knows of the teacher that it is bound to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras_explainer.errors import ConfigError, TeacherError
+from keras_explainer.teachers import Teacher
+
+
+class TeacherBound:
+    """Holds the teacher beside its card: the facts that stay in a saved file.
+
+    The teacher itself is no part of the model: it is neither tracked nor saved.
+    """
+
+    teacher_card: dict[str, Any]
+    _teacher: Teacher | None
+
+    def _bind(self, teacher: Teacher | None, card: dict[str, Any] | None) -> None:
+        if teacher is not None and not isinstance(teacher, Teacher):
+            raise ConfigError(
+                f"teacher is a kx.Teacher, got {type(teacher).__name__}. Wrap a Keras "
+                "model: kx.Teacher(model, tap=…)."
+            )
+        facts = card if teacher is None else teacher.card()
+        if facts is None:
+            raise ConfigError(
+                "An explainer is made for a teacher: "
+                "Explainer(kx.Teacher(model, tap=…))."
+            )
+        self.teacher_card = facts
+        self._teacher = teacher
+
+    @property
+    def teacher(self) -> Teacher:
+        """The frozen CNN.
+
+        Raises:
+            TeacherError: the explainer was loaded without it.
+        """
+        if self._teacher is None:
+            card = self.teacher_card
+            raise TeacherError(
+                f"This explainer was loaded without its teacher, {card['name']} "
+                f"cut at {card['tap']!r}. Give it: kx.load(path, teacher=teacher), "
+                "or explainer.attach(teacher)."
+            )
+        return self._teacher
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether the teacher is at hand."""
+        return self._teacher is not None
+
+    def attach(self, teacher: Teacher) -> None:
+        """Gives a loaded explainer its teacher.
+
+        Raises:
+            TeacherError: another teacher, or the same with other weights, tap, targets
+                or preprocessing.
+        """
+        card = self.teacher_card
+        if teacher.fingerprint != card["fingerprint"]:
+            differs = [
+                f"{key}: learned on {card[key]!r}, given {value!r}"
+                for key, value in teacher.card().items()
+                if key in ("name", "tap", "targets", "preprocessing", "tap_shape")
+                and value != card[key]
+            ]
+            raise TeacherError(
+                "This is not the teacher that the explainer learned on: "
+                + ("; ".join(differs) or "the weights differ")
+                + "."
+            )
+        self._teacher = teacher
+
+    @property
+    def tap_shape(self) -> tuple[int, int, int]:
+        """`(H, W, C)` of the features that are explained."""
+        height, width, channels = self.teacher_card["tap_shape"]
+        return height, width, channels
+
+    @property
+    def target_shapes(self) -> dict[str, tuple[int, ...]]:
+        """`{target: shape without batch}` in graph order."""
+        card = self.teacher_card
+        return {name: tuple(card["target_shapes"][name]) for name in card["targets"]}

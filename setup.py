@@ -1,0 +1,106 @@
+"""The distribution `keras-explainer`; tools are set up in `pyproject.toml`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+
+def version() -> str:
+    """The version as `keras_explainer/version.py` states it, read without import."""
+    text = (ROOT / "keras_explainer" / "version.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    if found is None:
+        raise RuntimeError("keras_explainer/version.py states no __version__.")
+    return found[1]
+
+
+def packages() -> list[str]:
+    """`keras_explainer` and its rooms, and the folder `zoo` under its import name."""
+    zoo = ["keras_explainer.zoo"]
+    zoo += [f"keras_explainer.zoo.{name}" for name in find_packages("zoo")]
+    return find_packages(include=["keras_explainer", "keras_explainer.*"]) + zoo
+
+
+setup(
+    name="keras-explainer",
+    version=version(),
+    description=(
+        "Explains a frozen Keras CNN by filters that each follow one object part, "
+        "learned without labels (arXiv 1805.07468)."
+    ),
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="The keras_explainer authors",
+    license_expression="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords=["keras", "explainability", "interpretability", "cnn", "object parts"],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.11,<3.14",
+    packages=packages(),
+    package_dir={
+        "keras_explainer": "keras_explainer",
+        "keras_explainer.zoo": "zoo",
+    },
+    package_data={
+        "keras_explainer": ["py.typed"],
+        "keras_explainer.zoo": ["**/*.yaml", "**/*.json"],
+    },
+    include_package_data=False,
+    zip_safe=False,
+    entry_points={
+        "console_scripts": ["keras-explainer=keras_explainer.cli.main:main"],
+    },
+    install_requires=[
+        "keras>=3.12",
+        "tensorflow>=2.18",
+        "tensorflow-hub>=0.16.1",
+        # tensorflow-hub 0.16.1 imports pkg_resources, which setuptools 82 dropped.
+        "setuptools<82",
+        "numpy>=1.26",
+        "Pillow>=10.0",
+        "typer>=0.16",
+        "rich>=13.7",
+        "pydantic>=2.8",
+        "PyYAML>=6.0",
+    ],
+    extras_require={
+        "report": ["matplotlib>=3.8", "jinja2>=3.1"],
+        "serving": ["tensorflow-serving-api>=2.18"],
+        "spark": ["pyspark>=4.0", "pyarrow>=15.0", "pandas>=2.2"],
+        "onnx": ["tf2onnx>=1.17", "onnx>=1.16", "onnxruntime>=1.20"],
+        "jax": ["jax>=0.4.34"],
+        "torch": ["torch>=2.13"],
+        "dev": [
+            "build>=1.2",
+            "hypothesis>=6.100",
+            "import-linter>=2.5",
+            "mypy>=1.15",
+            "pytest>=8.3",
+            "pytest-xdist>=3.6",
+            "ruff>=0.15",
+            "scikit-learn>=1.5",
+            "scipy>=1.13",
+            "setuptools>=77",
+            "types-PyYAML",
+            "wheel>=0.43",
+            "mkdocs-material>=9.6",
+            "mkdocstrings[python]>=0.29",
+        ],
+    },
+)

@@ -1,0 +1,70 @@
+"""What all tests share: paths, quiet logs, seeds, markers."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+ROOT = Path(__file__).resolve().parents[1]
+if importlib.util.find_spec("keras_explainer") is None:
+    sys.path.insert(0, str(ROOT))
+# `test_case`, `reference`, `archetypes` and `small_teacher`, for all folders.
+TESTS = ROOT / "tests"
+for folder in (TESTS, TESTS / "teachers", TESTS / "explainer"):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+import keras  # noqa: E402
+import pytest  # noqa: E402
+
+BACKEND = keras.backend.backend()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "one_backend: what it tests does not depend on the backend, or too little for "
+        "its price; run on TensorFlow alone",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if BACKEND == "tensorflow":
+        return
+    reasons = {
+        "tensorflow": f"needs the TensorFlow backend, this is {BACKEND}",
+        "one_backend": "does not depend on the backend; run on TensorFlow",
+    }
+    for item in items:
+        for marker, reason in reasons.items():
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def seeded() -> int:
+    """Seeds Python, NumPy and the backend; the seed."""
+    keras.utils.set_random_seed(0)
+    return 0
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The folder of the photographs; skips where there is none."""
+    folder = Path(os.environ.get("KERAS_EXPLAINER_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip("there are no photographs: KERAS_EXPLAINER_SHARED names no folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_teacher() -> Any:
+    """A teacher of 24 × 32 images, cut at a 6 × 8 map; do not change it."""
+    from small_teacher import make_teacher
+
+    return make_teacher()

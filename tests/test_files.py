@@ -1,0 +1,116 @@
+"""Files: the old one or the new one, never half."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+
+import pytest
+
+from keras_explainer import files
+
+
+def test_bytes_text_and_json(tmp_path):
+    files.write_bytes(tmp_path / "a", b"\0\r\n\xff")
+    assert (tmp_path / "a").read_bytes() == b"\0\r\n\xff"
+    files.write_text(tmp_path / "b.txt", "grün\n")
+    assert (tmp_path / "b.txt").read_bytes() == "grün\n".encode()
+    value = {"a": [1, None, 2.5], "b": "ü"}
+    files.write_json(tmp_path / "c.json", value)
+    text = (tmp_path / "c.json").read_text(encoding="utf-8")
+    assert json.loads(text) == value and text.endswith("\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b.txt", "c.json"]
+
+
+def test_folders_are_made_and_old_files_replaced(tmp_path):
+    path = tmp_path / "x" / "y" / "z.txt"
+    files.write_text(path, "one")
+    files.write_text(str(path), "two")
+    assert path.read_text() == "two" and len(list(path.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    path = tmp_path / "model.weights.h5"
+    path.write_text("old")
+    with pytest.raises(type(error)), files.atomic_path(path) as temporary:
+        temporary.write_text("half")
+        assert path.read_text() == "old"
+        raise error
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, call):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_text(path, "new")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_data_is_on_disk_before_the_name_is(tmp_path, monkeypatch):
+    path, order = tmp_path / "a.txt", []
+    fsync, replace = os.fsync, os.replace
+
+    def seen_fsync(handle):
+        order.append(("fsync", os.fstat(handle).st_size))
+        fsync(handle)
+
+    def seen_replace(source, target):
+        order.append(("replace", os.stat(source).st_size))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", seen_fsync)
+    monkeypatch.setattr(os, "replace", seen_replace)
+    files.write_text(path, "12345")
+    assert order == [("fsync", 5), ("replace", 5)]
+
+
+@pytest.mark.parametrize("name", ["a.keras", "b.weights.h5", "c", "d.e.f.tar.gz"])
+def test_the_temporary_name_keeps_the_suffixes_and_the_folder(tmp_path, name):
+    with files.atomic_path(tmp_path / name) as temporary:
+        assert temporary.parent == tmp_path and temporary.name != name
+        assert temporary.name.startswith(".")
+        assert temporary.suffixes[-2:] == (tmp_path / name).suffixes[-2:]
+        temporary.write_text("x")
+    assert (tmp_path / name).read_text() == "x"
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_permissions_are_the_usual_ones(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        files.write_text(tmp_path / "a", "x")
+        assert os.umask(mask) == mask
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o666 & ~mask
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": [-float("inf")]}])
+def test_numbers_that_are_no_json_are_refused(tmp_path, value):
+    files.write_json(tmp_path / "a.json", {"old": 1})
+    with pytest.raises(ValueError):
+        files.write_json(tmp_path / "a.json", {"new": value})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"old": 1}
+
+
+def test_save_atomically(tmp_path):
+    path = tmp_path / "a.bin"
+    given = []
+
+    def save(temporary):
+        given.append(temporary)
+        temporary.write_bytes(b"abc")
+
+    files.save_atomically(path, save)
+    assert path.read_bytes() == b"abc" and given[0] != path
+    assert list(tmp_path.iterdir()) == [path]
