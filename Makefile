@@ -23,6 +23,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 ONE_CORE = TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
 PYTEST_ARGS = -q -n $(WORKERS) --dist loadfile $(ARGS)
 QUICK = not slow and not data
+ELSEWHERE = $(QUICK) and not tensorflow and not one_backend
 # The rooms that compute with the backend, and those of its tests that every backend
 # must pass.
 ON_BACKENDS = $(wildcard $(addprefix tests/,layers losses metrics teachers explainer \
@@ -50,11 +51,11 @@ test-tensorflow: $(STAMP)  ## quick tests on TensorFlow
 
 test-jax: $(STAMP)  ## quick tests of what computes, on JAX
 	$(ONE_CORE) KERAS_BACKEND=jax $(PY) -m pytest $(PYTEST_ARGS) \
-		-m "$(QUICK) and not tensorflow" $(ON_BACKENDS)
+		-m "$(ELSEWHERE)" $(ON_BACKENDS)
 
 test-torch: $(TORCH_VENV)/.installed  ## the same on PyTorch, without TensorFlow
 	$(ONE_CORE) KERAS_BACKEND=torch $(TORCH_VENV)/bin/python -m pytest $(PYTEST_ARGS) \
-		-m "$(QUICK) and not tensorflow" $(ON_BACKENDS)
+		-m "$(ELSEWHERE)" $(ON_BACKENDS)
 
 $(TORCH_VENV)/.installed: setup.py requirements-dev.lock
 	test -x $(TORCH_VENV)/bin/python || $(PYTHON) -m venv $(TORCH_VENV)
@@ -67,7 +68,7 @@ $(TORCH_VENV)/.installed: setup.py requirements-dev.lock
 test-floor: $(FLOOR_VENV)/.installed  ## the same on the lowest versions (Python 3.11, 3.12)
 	for backend in tensorflow jax; do \
 		$(ONE_CORE) KERAS_BACKEND=$$backend $(FLOOR_VENV)/bin/python -m pytest \
-			$(PYTEST_ARGS) -m "$(QUICK)" $(ON_BACKENDS) || exit 1; done
+			$(PYTEST_ARGS) -m "$(QUICK)" $(ON_BACKENDS) tests/datasets || exit 1; done
 
 $(FLOOR_VENV)/.installed: setup.py requirements-floor.lock
 	test -x $(FLOOR_VENV)/bin/python || $(PYTHON) -m venv $(FLOOR_VENV)

@@ -73,7 +73,7 @@ setup(
         # tensorflow-hub 0.16.1 imports pkg_resources, which setuptools 82 dropped.
         "setuptools<82",
         "numpy>=1.26",
-        "Pillow>=10.0",
+        "Pillow>=10.1",
         "typer>=0.16",
         "rich>=13.7",
         "pydantic>=2.8",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -100,6 +101,7 @@ class TestCase:
         trainable_weights: int,
         non_trainable_weights: int,
         float32_state: tuple[str, ...] = (),
+        float32_output: bool = False,
         agreeing: float = 1.0,
         jit: bool = True,
     ) -> None:
@@ -112,8 +114,9 @@ class TestCase:
             inputs: arrays instead.
             expected_output_shape: with the batch; a dict where the layer gives one.
             trainable_weights, non_trainable_weights: how many arrays of each kind.
-            float32_state: names of attributes, variables or values, that are float32
-                in every precision.
+            float32_state: attributes (`norm.running_sum`) that are float32 in every
+                precision: variables, values, or layers with all their weights.
+            float32_output: whether the output is float32 in every precision.
             agreeing: share of the output's values that low precision must keep.
             jit: whether the learning step is also compiled.
         """
@@ -131,7 +134,11 @@ class TestCase:
         self.run_batch_test(layer, inputs)
         self.run_serialization_test(layer, inputs)
         self.run_precision_test(
-            layer, inputs, float32_state=float32_state, agreeing=agreeing
+            layer,
+            inputs,
+            float32_state=float32_state,
+            float32_output=float32_output,
+            agreeing=agreeing,
         )
         self.run_learning_test(layer, inputs, jit=jit)
 
@@ -188,6 +195,7 @@ class TestCase:
         inputs: Any,
         *,
         float32_state: tuple[str, ...] = (),
+        float32_output: bool = False,
         agreeing: float = 1.0,
     ) -> None:
         """Every precision gives about the same, and keeps its states in float32."""
@@ -203,23 +211,24 @@ class TestCase:
             found = run(other, inputs)
             for tensor in keras.tree.flatten(found):
                 kind = keras.backend.standardize_dtype(tensor.dtype)
-                assert kind == other.compute_dtype, policy
+                wanted = "float32" if float32_output else other.compute_dtype
+                assert kind == wanted, policy
             for name, values in _outputs(found).items():
                 scale = np.abs(expected[name]).max() + 1e-6
                 close = np.abs(values - expected[name]) <= tolerance * scale
                 assert close.mean() >= agreeing, (policy, name, close.mean())
             for values in _outputs(run(other, inputs, training=True)).values():
                 assert np.isfinite(values).all(), policy
+            kept: list[Any] = []
             for name in float32_state:
-                value = getattr(other, name)
-                assert keras.backend.standardize_dtype(value.dtype) == "float32", (
-                    policy,
-                    name,
-                )
-            kept = [getattr(other, name) for name in float32_state]
+                value = operator.attrgetter(name)(other)
+                kept.extend(value.weights if hasattr(value, "weights") else [value])
+            for value in kept:
+                kind = keras.backend.standardize_dtype(value.dtype)
+                assert kind == "float32", (policy, value)
             for weight in other.trainable_weights:
                 if all(weight is not state for state in kept):
-                    assert weight.dtype == other.variable_dtype, policy
+                    assert weight.dtype == other.variable_dtype, (policy, weight.path)
 
     def run_learning_test(
         self, layer: keras.layers.Layer, inputs: Any, *, jit: bool = True

@@ -9,29 +9,17 @@ from rich.console import Console
 from rich.table import Table
 
 _PARTS = (
-    (
-        "part_tracking_share",
-        "up",
-        "share of filters that move with a part (R² ≥ 0.3 on unseen halves)",
-    ),
-    (
-        "location_instability",
-        "down",
-        "spread of the distance to a part; low also for a fixed position",
-    ),
-    (
-        "landmark_error",
-        "down",
-        "error of part centres regressed from positions; control: always the mean",
-    ),
-    ("distinct_positions", "up", "positions in use per image; copies of a filter: 1"),
-    ("concentration", "up", "share of a map's mass around its peak"),
-    ("filter_correlation", "down", "how alike the filters' maps are"),
-    ("dead_filters", "down", "filters that never fire"),
+    ("part_tracking_share", "↑", "filters that move with a part"),
+    ("location_instability", "↓", "spread around a part; a fixed position has it too"),
+    ("landmark_error", "↓", "parts told from positions; constant: their mean"),
+    ("distinct_positions", "↑", "positions in an image; copies of a filter: 1"),
+    ("concentration", "↑", "share of a map around its peak"),
+    ("filter_correlation", "↓", "likeness of the filters' maps"),
+    ("dead_filters", "↓", "filters that never fire"),
 )
 _FIDELITY = (
-    ("top1_agreement", "same answer as the teacher; control: its most frequent one"),
-    ("kl", "divergence of the class probabilities, nats"),
+    ("top1_agreement", "the teacher's answer; control: its most frequent one"),
+    ("kl", "divergence from the teacher's probabilities, nats"),
     ("accuracy", "right answers; control: the teacher's"),
     ("p", "share of the interpretable track, as learned"),
     ("p_variance_share", "the same as a share of the variance"),
@@ -48,21 +36,22 @@ def show_metrics(metrics: Mapping[str, Any]) -> None:
         markup=False,
         highlight=False,
     )
-    console.print(_parts(metrics))
-    console.print(_variance(metrics["explainer"]))
-    console.print(_fidelity(metrics))
+    for table in (_parts(metrics), _variance(metrics["explainer"]), _fidelity(metrics)):
+        console.print()
+        console.print(table)
 
 
 def _parts(metrics: Mapping[str, Any]) -> Table:
-    table = _table("Parts", "Explainer", "Teacher", "Control", "")
+    table = _table("Parts", "Explainer", "Teacher", "Constant", "")
+    table.caption = "Constant: a filter that always fires at the image's centre."
+    table.caption_justify = "left"
     constant = metrics["baselines"]["constant_position"]
     for name, way, meaning in _PARTS:
-        control = constant.get(name)
+        control = constant[name]
         if name == "landmark_error":
             control = metrics["explainer"]["landmark_mean_predictor"]
         figures = (metrics["explainer"][name], metrics["teacher"][name], control)
-        arrow = "↑" if way == "up" else "↓"
-        title = f"{name.replace('_', ' ')} {arrow}"
+        title = f"{name.replace('_', ' ')} {way}"
         if name == "dead_filters":
             figures = (
                 _of(metrics["explainer"]),
@@ -79,12 +68,12 @@ def _of(figures: Mapping[str, Any]) -> str:
 
 def _variance(explainer: Mapping[str, Any]) -> Table:
     table = _table(
-        "Explained variance ↑",
-        "Whole",
-        "Without ordinary",
-        "Without interpretable",
-        "",
+        "Explained variance ↑", "Whole", "Without ordinary", "Without interpretable", ""
     )
+    table.caption = (
+        "Without: that track replaced by its mean. logits: the teacher's answer."
+    )
+    table.caption_justify = "left"
     columns = (
         explainer,
         explainer["without_ordinary"] or {},
@@ -92,10 +81,9 @@ def _variance(explainer: Mapping[str, Any]) -> Table:
     )
     for name in explainer["explained_variance"]:
         values = [c.get("explained_variance", {}).get(name) for c in columns]
-        meaning = "the teacher's answer" if name == "logits" else "a target layer"
-        table.add_row(name, *map(_number, values), meaning)
+        table.add_row(name, *map(_number, values))
     values = [column.get("top1_agreement") for column in columns]
-    table.add_row("(top-1 agreement)", *map(_number, values), "what each track carries")
+    table.add_row("(top1 agreement)", *map(_number, values))
     return table
 
 
@@ -119,6 +107,7 @@ def _table(*columns: str) -> Table:
         figure = 0 < number < len(columns) - 1
         table.add_column(
             title,
+            overflow="fold" if number == 0 else "ellipsis",
             justify="right" if figure else "left",
             style="" if number < len(columns) - 1 else "dim",
         )

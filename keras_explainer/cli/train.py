@@ -237,7 +237,9 @@ def train(
         "--monitor": monitor,
     }
     alone = resume and teacher is None
-    if alone and (given := [n for n, value in fixed.items() if value not in ({}, None)]):
+    if alone and (
+        given := [n for n, value in fixed.items() if value not in ({}, None)]
+    ):
         raise ConfigError(
             f"With --resume and no --teacher the run's own settings are used: leave "
             f"{', '.join(given)} out, or give the whole command again."

@@ -31,6 +31,7 @@ class FeatureCache:
         targets: `{target: (N, V, ...)}` in graph order.
         boxes: `(N, V, 5)` float32, see `ViewSpec`.
         key: 64 hex digits.
+        fingerprint: of the teacher, or None where it is not known.
         rounding_error: root of the share of the squared features that float16 lost,
             over tap and targets; 0 for float32.
         directory: where the files are, or None.
@@ -43,6 +44,7 @@ class FeatureCache:
         boxes: np.ndarray,
         *,
         key: str = "",
+        fingerprint: str | None = None,
         rounding_error: float = 0.0,
         directory: Path | None = None,
     ) -> None:
@@ -50,6 +52,7 @@ class FeatureCache:
         self.targets = targets
         self.boxes = boxes
         self.key = key
+        self.fingerprint = fingerprint
         self.rounding_error = rounding_error
         self.directory = directory
 
@@ -72,6 +75,7 @@ class FeatureCache:
             {name: array[start:stop] for name, array in self.targets.items()},
             self.boxes[start:stop],
             key=f"{self.key}[{start}:{stop}]",
+            fingerprint=self.fingerprint,
             rounding_error=self.rounding_error,
             directory=self.directory,
         )
@@ -139,6 +143,7 @@ class FeatureCache:
             },
             store.arrays["boxes"],
             key=key,
+            fingerprint=teacher.fingerprint,
             rounding_error=store.rounding_error,
             directory=store.directory,
         )

@@ -45,13 +45,21 @@ def image_source(data: Any, teacher: Teacher) -> ImageSource | None:
     if ops.is_tensor(data):
         data = ops.convert_to_numpy(data)
     if isinstance(data, list | tuple) and len(data) and hasattr(data[0], "shape"):
-        data = np.stack([np.asarray(image) for image in data])
+        shapes = {tuple(image.shape) for image in data if hasattr(image, "shape")}
+        if len(shapes) != 1 or not all(hasattr(image, "shape") for image in data):
+            raise DataError(
+                "A list of images needs arrays of one shape; got "
+                f"{', '.join(map(str, sorted(shapes)))}. Labels are not taken."
+            )
+        data = np.stack([ops.convert_to_numpy(image) for image in data])
     if isinstance(data, np.ndarray):
         teacher.check_images(data)
         return ImageArray(data, any_values=True)
-    if hasattr(data, "content_hash") and hasattr(data, "batches"):
-        return data
-    return None
+    return data if _is_source(data) else None
+
+
+def _is_source(data: Any) -> bool:
+    return hasattr(data, "content_hash") and hasattr(data, "batches")
 
 
 def cached_features(
@@ -71,13 +79,17 @@ def cached_features(
         return data
     source = image_source(data, teacher)
     if source is None:
-        if not isinstance(data, Iterable) and not hasattr(data, "__getitem__"):
-            raise DataError(
-                "Images are an array (n, height, width, channels), an image folder's "
-                f"subset, a tf.data dataset, a PyDataset or a FeatureCache; got "
-                f"{type(data).__name__}."
-            )
+        _check_iterable(data)
         if options.key is None:
+            if hasattr(data, "__next__"):
+                raise DataError(
+                    "A generator can be read only once. Give a tf.data dataset or a "
+                    "PyDataset, or a cache_key so that it is read once and kept."
+                )
+            logger.warning(
+                "This dataset is not cached: the teacher runs again in every epoch. "
+                "Give a cache_key to compute its features once."
+            )
             return FeatureStream(data, teacher, views)
         source = cast(ImageSource, _KeyedDataset(data, options.key, teacher))
     return FeatureCache.build(
@@ -91,31 +103,61 @@ def cached_features(
     )
 
 
+def streamed_features(
+    data: Any, teacher: Teacher, batch_size: int = 32
+) -> FeatureStream:
+    """The features of whole images, a batch at a time, for one pass over them.
+
+    Raises:
+        DataError: what cannot be read as images.
+    """
+    source = image_source(data, teacher)
+    if source is None:
+        _check_iterable(data)
+        if hasattr(data, "__next__"):
+            # A generator is used up by one pass, and Keras looks at batches twice.
+            data = list(image_batches(data))
+    return FeatureStream(
+        data if source is None else source, teacher, ViewSpec(count=1), batch_size
+    )
+
+
+def _check_iterable(data: Any) -> None:
+    if not isinstance(data, Iterable) and not hasattr(data, "__getitem__"):
+        raise DataError(
+            "Images are an array (n, height, width, channels), an image folder's "
+            "subset, a tf.data dataset, a PyDataset or a FeatureCache; got "
+            f"{type(data).__name__}."
+        )
+
+
 class FeatureStream:
-    """Features of a dataset that is not cached: computed again in each epoch.
+    """Features that are not cached: computed again in each pass.
 
     Args:
-        data: a `tf.data.Dataset`, `PyDataset` or other iterable of image batches
-            `(n, H, W, C)`, or of tuples whose first element is that. It must give the
-            same number of batches each time that it is iterated.
+        data: an `ImageSource`, `tf.data.Dataset`, `PyDataset` or other iterable of
+            image batches `(n, H, W, C)`, or of tuples whose first element is that. To
+            be passed over again it must give the same number of batches each time.
         teacher: whose features.
-        views: of the images; drawn anew in each epoch.
+        views: of the images; drawn anew in each pass of `forever`.
+        batch_size: images in a batch, where `data` is an `ImageSource`.
     """
 
-    def __init__(self, data: Any, teacher: Teacher, views: ViewSpec) -> None:
-        if iter_once(data):
-            raise DataError(
-                "A generator can be read only once. Give a tf.data dataset or a "
-                "PyDataset, or a cache_key so that it is read once and kept."
-            )
+    def __init__(
+        self, data: Any, teacher: Teacher, views: ViewSpec, batch_size: int = 32
+    ) -> None:
         self.data = data
         self.teacher = teacher
         self.views = views
-        self.steps = _length(data)
-        logger.warning(
-            "This dataset is not cached: the teacher runs again in every epoch. Give a "
-            "cache_key to compute its features once."
-        )
+        self.batch_size = batch_size
+
+    @property
+    def steps(self) -> int | None:
+        """Batches in a pass, or None where that is not known."""
+        count = _length(self.data)
+        if count is not None and _is_source(self.data):
+            return -(-count // self.batch_size)
+        return count
 
     def sample(self, images: int) -> FeatureCache:
         """The features of the first batches, up to about `images` images."""
@@ -149,8 +191,8 @@ class FeatureStream:
         yield from self._batches(0)
 
     def _batches(self, epoch: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        row = epoch * 1_000_003
-        for images in image_batches(self.data):
+        start = row = epoch * 1_000_003
+        for images in image_batches(self.data, self.batch_size):
             boxes = self.views.boxes(row, row + len(images))
             row += len(images)
             pictures = view_images(images, boxes)
@@ -166,6 +208,8 @@ class FeatureStream:
                     for name, values in targets.items()
                 },
             )
+        if row == start:
+            raise DataError("The dataset gives no images.")
 
 
 class _KeyedDataset:
@@ -196,8 +240,14 @@ class _KeyedDataset:
             yield self._images[rows[start : start + batch_size]]
 
 
-def image_batches(data: Any) -> Iterator[np.ndarray]:
-    """Batches of images `(n, H, W, C)` from a dataset, one pass."""
+def image_batches(data: Any, batch_size: int = 32) -> Iterator[np.ndarray]:
+    """Batches of images `(n, H, W, C)` from a dataset, one pass.
+
+    `batch_size` is used for an `ImageSource`; a dataset has batches of its own.
+    """
+    if _is_source(data):
+        yield from data.batches(batch_size)
+        return
     if hasattr(data, "num_batches") and hasattr(data, "__getitem__"):
         steps = _length(data)
         iterator: Iterable[Any] = (data[index] for index in range(steps or 0))
@@ -217,11 +267,6 @@ def image_batches(data: Any) -> Iterator[np.ndarray]:
                 f"shape {images.shape}. Is it batched?"
             )
         yield images
-
-
-def iter_once(data: Any) -> bool:
-    """Whether `data` is an iterator, which cannot be started again."""
-    return hasattr(data, "__next__")
 
 
 def _length(data: Any) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -10,20 +11,21 @@ import keras
 from keras import ops
 
 from keras_explainer.datasets.feature_cache import FeatureCache
-from keras_explainer.datasets.feature_sequence import FeatureSequence, WholeImages
+from keras_explainer.datasets.feature_sequence import FeatureSequence
 from keras_explainer.datasets.views import ViewSpec
-from keras_explainer.errors import ConfigError, DataError
+from keras_explainer.errors import ConfigError, DataError, did_you_mean
 from keras_explainer.explainer import learning
 from keras_explainer.explainer.data_input import (
     CacheOptions,
     FeatureStream,
     cached_features,
 )
-from keras_explainer.explainer.decoders import build_decoder
+from keras_explainer.explainer.decoders import build_decoder, check_decoder
 from keras_explainer.explainer.encoder import Encoder
 from keras_explainer.explainer.learning_batch import learning_batch
 from keras_explainer.explainer.objective import Objective
 from keras_explainer.explainer.recipe import Recipe
+from keras_explainer.explainer.stream_sequence import one_pass
 from keras_explainer.explainer.teacher_bound import TeacherBound
 from keras_explainer.explainer.track_statistics import TrackStatistics
 from keras_explainer.explainer.training_log import TrainingLog
@@ -31,6 +33,7 @@ from keras_explainer.registration import registered
 from keras_explainer.teachers import Teacher
 
 PREDICTED = ("part_maps", "encoding", "reconstructions")
+OUTPUTS = (*PREDICTED, "maps_1", "maps", "interpretable", "ordinary")
 
 
 @registered
@@ -77,13 +80,12 @@ class Explainer(TeacherBound, keras.Model):
         **settings: Any,
     ) -> None:
         super().__init__(name=name, dtype=dtype)
-        if int(filters) != filters or filters < 1:
-            raise ConfigError(f"filters is a whole number from 1, got {filters}.")
-        self.filters = int(filters)
+        self.filters = _whole("filters", filters)
         self.recipe = Recipe.resolve(recipe, **settings)
         self.seed = int(seed)
         self._bind(teacher, teacher_card)
         self._selected: tuple[str, ...] | None = None
+        self._predicted: tuple[str, ...] | None = None
         self._evaluated_views = 0
         policy = self.dtype_policy
         self.decoder: keras.layers.Layer = (
@@ -111,17 +113,27 @@ class Explainer(TeacherBound, keras.Model):
 
     def _build_network(self) -> None:
         height, width, channels = self.tap_shape
+        if self.recipe.pool_size > min(height, width):
+            raise ConfigError(
+                f"pool_size {self.recipe.pool_size} is more than the tap's map of "
+                f"{height} x {width} has."
+            )
         self.encoder.build((None, height, width, channels))
         pool = self.recipe.pool_size
         track = (height // pool, width // pool, self.filters)
         if not self.decoder.built:
             self.decoder.build((None, *track))
+        check_decoder(self.decoder, track, self.target_shapes)
         self.statistics = TrackStatistics(
             track, len(self.target_shapes), name="statistics"
         )
         card = self.teacher_card
         self._log = TrainingLog(
-            list(self.objective.losses),
+            [
+                name
+                for name in self.objective.losses
+                if name != "logits_loss" or card["has_head"]
+            ],
             self.target_shapes,
             card["num_outputs"] if card["has_head"] else None,
             self.filters,
@@ -284,7 +296,7 @@ class Explainer(TeacherBound, keras.Model):
         return learning.fit(
             self,
             x,
-            batch_size=batch_size or self.recipe.batch_size,
+            batch_size=self._batch_size(batch_size),
             epochs=self.recipe.epochs if epochs is None else epochs,
             verbose=verbose,
             callbacks=callbacks,
@@ -332,14 +344,13 @@ class Explainer(TeacherBound, keras.Model):
         """
         if y is not None:
             raise DataError("evaluate takes images alone: leave y out.")
+        if not self.compiled:
+            raise ConfigError("Call explainer.compile() before evaluate.")
         if not isinstance(x, FeatureSequence):
-            x = self.features(x)
-            batch = batch_size or self.recipe.batch_size
-            x = FeatureSequence(x, batch) if isinstance(x, FeatureCache) else x.once()
-        views = getattr(x, "views", 1)
-        if views != self._evaluated_views:
+            x = one_pass(self, x, self._batch_size(batch_size))
+        if x.views != self._evaluated_views:
             # TensorFlow would relax the number of views to an unknown one.
-            self._evaluated_views = views
+            self._evaluated_views = x.views
             self.test_function = None
         return super().evaluate(x, verbose=verbose, **kwargs)
 
@@ -364,20 +375,26 @@ class Explainer(TeacherBound, keras.Model):
             `part_maps` `(N, H, W, F)` masked maps, `encoding` `(N, H, W, F)` `x_enc`,
             `reconstructions` `{target: features}`; or what `outputs` names.
         """
-        features = self.features(x)
-        batch_size = batch_size or self.recipe.batch_size
-        if tuple(outputs) != self._selected:
-            self._selected = tuple(outputs)
+        batch_size = self._batch_size(batch_size)
+        for name in outputs:
+            if name not in OUTPUTS:
+                raise ConfigError(
+                    f"There is no output {name!r}. {did_you_mean(name, OUTPUTS)}"
+                )
+        if tuple(outputs) != self._predicted:
+            self._predicted = tuple(outputs)
             self.predict_function = None
+        self._selected = self._predicted
         try:
-            rows: Any = (
-                WholeImages(features, batch_size)
-                if isinstance(features, FeatureCache)
-                else (batch["features"][:, 0] for batch, _ in features.once())
-            )
+            rows = one_pass(self, x, batch_size, taps_only=True)
             return super().predict(rows, verbose=verbose, **kwargs)
         finally:
             self._selected = None
+
+    def _batch_size(self, given: int | None) -> int:
+        if given is None:
+            return self.recipe.batch_size
+        return _whole("batch_size", given)
 
     def measure_tracks(self, features: FeatureCache | FeatureStream) -> None:
         """Measures the tracks' means and variances on train images, and keeps them."""
@@ -412,3 +429,13 @@ class Explainer(TeacherBound, keras.Model):
             if isinstance(config.get(name), dict):
                 config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
+
+
+def _whole(name: str, value: Any) -> int:
+    if (
+        isinstance(value, numbers.Integral)
+        and not isinstance(value, bool)
+        and value > 0
+    ):
+        return int(value)
+    raise ConfigError(f"{name} is a whole number from 1, got {value!r}.")

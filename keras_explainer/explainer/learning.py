@@ -54,13 +54,16 @@ def fit(
     **kwargs: Any,
 ) -> Any:
     """`Explainer.fit`: features, start, Keras' own loop, measures."""
-    if explainer.optimizer is None:
+    if getattr(explainer, "optimizer", None) is None:
         raise ConfigError(
             "Call explainer.compile() before fit: compile(optimizer='adam') takes the "
             "recipe's learning rate."
         )
     if not 0 <= validation_split < 1:
         raise ConfigError(f"validation_split is in [0, 1), got {validation_split}.")
+    for name in ("class_weight", "sample_weight"):
+        if kwargs.pop(name, None) is not None:
+            raise ConfigError(f"fit takes no {name}: there are no labels to weigh.")
     shuffle = kwargs.pop("shuffle", True)
     features = explainer.features(
         x,

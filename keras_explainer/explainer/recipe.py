@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -78,6 +80,7 @@ class Recipe:
     epochs: int = 20
 
     def __post_init__(self) -> None:
+        self._check_types()
         self._check(self.kernel_size >= 1, "kernel_size", "at least 1")
         self._check(
             self.ordinary_kernel_size >= 1, "ordinary_kernel_size", "at least 1"
@@ -105,6 +108,22 @@ class Recipe:
         self._check(self.learning_rate > 0, "learning_rate", "above 0")
         self._check(self.batch_size >= 1, "batch_size", "at least 1")
         self._check(self.epochs >= 0, "epochs", "at least 0")
+
+    def _check_types(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            kind, _, optional = str(field.type).partition(" | ")
+            if value is None and optional:
+                continue
+            accepted, wanted = _KINDS[kind]
+            good = isinstance(value, accepted)
+            if kind in ("int", "float"):
+                good = good and not isinstance(value, bool) and math.isfinite(value)
+            self._check(good, field.name, wanted + (" or None" if optional else ""))
+            # NumPy's numbers are no JSON.
+            plain = {"int": int, "float": float}.get(kind)
+            if plain is not None:
+                object.__setattr__(self, field.name, plain(value))
 
     def _check(self, good: bool, name: str, accepted: str) -> None:
         if not good:
@@ -153,6 +172,13 @@ class Recipe:
         """The fields as JSON-able values."""
         return asdict(self)
 
+
+_KINDS: dict[str, tuple[type, str]] = {
+    "int": (numbers.Integral, "a whole number"),
+    "float": (numbers.Real, "a finite number"),
+    "bool": (bool, "True or False"),
+    "str": (str, "a text"),
+}
 
 _WEIGHTS = (
     "filter_loss_weight",

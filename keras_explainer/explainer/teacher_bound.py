@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras_explainer.errors import ConfigError, TeacherError
+from keras_explainer.datasets.feature_cache import FeatureCache
+from keras_explainer.errors import ConfigError, DataError, TeacherError
 from keras_explainer.teachers import Teacher
 
 
@@ -18,11 +19,8 @@ class TeacherBound:
     _teacher: Teacher | None
 
     def _bind(self, teacher: Teacher | None, card: dict[str, Any] | None) -> None:
-        if teacher is not None and not isinstance(teacher, Teacher):
-            raise ConfigError(
-                f"teacher is a kx.Teacher, got {type(teacher).__name__}. Wrap a Keras "
-                "model: kx.Teacher(model, tap=…)."
-            )
+        if teacher is not None:
+            _check_kind(teacher)
         facts = card if teacher is None else teacher.card()
         if facts is None:
             raise ConfigError(
@@ -61,6 +59,7 @@ class TeacherBound:
                 or preprocessing.
         """
         card = self.teacher_card
+        _check_kind(teacher)
         if teacher.fingerprint != card["fingerprint"]:
             differs = [
                 f"{key}: learned on {card[key]!r}, given {value!r}"
@@ -75,6 +74,25 @@ class TeacherBound:
             )
         self._teacher = teacher
 
+    def check_features(self, cache: FeatureCache) -> None:
+        """Refuses features of another teacher, also where their shapes are the same.
+
+        Raises:
+            DataError: see above.
+        """
+        shapes = {name: array.shape[2:] for name, array in cache.targets.items()}
+        if (
+            cache.fingerprint not in (None, self.teacher_card["fingerprint"])
+            or cache.tap.shape[2:] != self.tap_shape
+            or shapes != self.target_shapes
+        ):
+            raise DataError(
+                f"These features are of another teacher: {cache.tap.shape[2:]} at the "
+                f"tap, {shapes}. This explainer's are {self.tap_shape} at "
+                f"{self.teacher_card['tap']!r}, {self.target_shapes}; its weights and "
+                "preprocessing count too. Build the cache with this teacher."
+            )
+
     @property
     def tap_shape(self) -> tuple[int, int, int]:
         """`(H, W, C)` of the features that are explained."""
@@ -86,3 +104,11 @@ class TeacherBound:
         """`{target: shape without batch}` in graph order."""
         card = self.teacher_card
         return {name: tuple(card["target_shapes"][name]) for name in card["targets"]}
+
+
+def _check_kind(teacher: Any) -> None:
+    if not isinstance(teacher, Teacher):
+        raise ConfigError(
+            f"teacher is a kx.Teacher, got {type(teacher).__name__}. Wrap a Keras "
+            "model: kx.Teacher(model, tap=…)."
+        )

@@ -162,7 +162,7 @@ def _set_all(conv: Any, matrix: np.ndarray, bias: Any) -> None:
 
 
 def _smoothed(maps: np.ndarray, size: Any) -> np.ndarray:
-    """Mean over a window of `size` cells, `(N, H, W, C)`, as a conv with zero padding."""
+    """Mean over a window of cells, `(N, H, W, C)`, zero padded as a conv is."""
     rows, columns = size
     before = ((rows - 1) // 2, (columns - 1) // 2)
     after = (rows - 1 - before[0], columns - 1 - before[1])

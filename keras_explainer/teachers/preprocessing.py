@@ -78,13 +78,18 @@ class Preprocessing:
         if self.mode == "tf":
             return images / 127.5 - 1.0
         if self.mode == "torch":
-            mean = np.asarray(_IMAGENET_MEAN, "float32")
-            return (images - mean) / np.asarray(_IMAGENET_STD, "float32")
+            centred = keras.ops.subtract(images, _constant(_IMAGENET_MEAN))
+            return keras.ops.divide(centred, _constant(_IMAGENET_STD))
         if self.mode == "caffe":
             bgr = keras.ops.flip(images, axis=-1)
-            return bgr - np.asarray(_CAFFE_MEAN_BGR, "float32")
+            return keras.ops.subtract(bgr, _constant(_CAFFE_MEAN_BGR))
         if self.layer is not None:
             if takes_training(self.layer):
                 return self.layer(images, training=False)
             return self.layer(images)
         return images
+
+
+def _constant(numbers: tuple[float, ...]) -> Any:
+    # A tensor: PyTorch would take a NumPy array for an operand that leaves the graph.
+    return keras.ops.convert_to_tensor(np.asarray(numbers, "float32"))

@@ -86,8 +86,7 @@ class TeacherComputation:
         """
         if batch_size < 1:
             raise ConfigError(f"batch_size is at least 1, got {batch_size}.")
-        if keras.ops.is_tensor(images):
-            images = keras.ops.convert_to_numpy(images)
+        images = _as_array(images)
         self.check_images(images, allow_empty=True)
         if len(images) == 0:
             return None
@@ -99,7 +98,7 @@ class TeacherComputation:
     def check_images(self, images: Any, *, allow_empty: bool = False) -> None:
         """As `Teacher.check_images`."""
         image_checks.check_images(
-            images,
+            _as_array(images),
             self.input_shape,
             expects_255=self.expects_255,
             allow_empty=allow_empty,
@@ -147,3 +146,8 @@ class TeacherComputation:
                     np.all(keras.ops.convert_to_numpy(variance) > 16.0)
                 )
         return False
+
+
+def _as_array(images: Any) -> Any:
+    """Backend tensors as NumPy arrays; all else as it is."""
+    return keras.ops.convert_to_numpy(images) if keras.ops.is_tensor(images) else images

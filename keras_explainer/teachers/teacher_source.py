@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import warnings
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_explainer.errors import TeacherError, did_you_mean
 from keras_explainer.teachers import applications
@@ -203,7 +206,7 @@ def load_model_file(path: Path, custom_objects: dict[str, Any] | None) -> keras.
             path, custom_objects=custom_objects, compile=False, safe_mode=True
         )
     except Exception as error:
-        reason = " ".join(str(error).split())
+        reason = _reason(error)
         hint = ""
         if "ambda" in reason and "safe" in reason:
             hint = (
@@ -217,23 +220,42 @@ def load_model_file(path: Path, custom_objects: dict[str, Any] | None) -> keras.
                 " A file of weights holds no layers: use Teacher.from_applications"
                 "(..., weights=path), or load it into your model."
             )
-        raise TeacherError(
-            f"'{path}' cannot be loaded: {reason[:600]}{hint}"
-        ) from error
+        raise TeacherError(f"'{path}' cannot be loaded: {reason}{hint}") from error
 
 
 def load_weights_file(model: keras.Model, path: Path, description: str) -> None:
     """Loads a weights file into a fresh model.
 
     Raises:
-        TeacherError: The weights do not fit, with Keras' reason.
+        TeacherError: The weights do not fit, or leave a layer without: with the reason.
     """
+    random = {
+        variable.path: keras.ops.convert_to_numpy(variable).copy()
+        for variable in model.weights
+    }
     try:
-        model.load_weights(path)
+        with warnings.catch_warnings():
+            # What Keras only warns of, a layer left as it was, is an error below.
+            warnings.simplefilter("ignore")
+            model.load_weights(path)
+        missed = [
+            variable.path
+            for variable in model.weights
+            if np.ptp(random[variable.path]) > 0
+            and np.array_equal(random[variable.path], variable)
+        ]
+        if missed:
+            raise ValueError(f"It holds nothing for {', '.join(missed[:5])}.")
     except Exception as error:
-        reason = " ".join(str(error).split())
         raise TeacherError(
-            f"The weights in '{path}' do not fit {description}: {reason[:600]} Check "
+            f"The weights in '{path}' do not fit {description}: {_reason(error)} Check "
             "the constructor's arguments (width such as alpha, classes, include_top) "
             "against those that the file was saved with."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Keras' reason on one line, without the values of variables."""
+    text = re.sub(r", value=.*", "", str(error), flags=re.DOTALL)
+    text = " ".join(text.split())[:500]
+    return text if text.endswith(".") else text + "."

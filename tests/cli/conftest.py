@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "runs"))
 
-import shapes
+import drawn_data
 
 from keras_explainer.cli.main import app
 from keras_explainer.explainer import Explainer
@@ -22,12 +22,12 @@ SETTINGS = ["--set", "batch_size=8", "--set", "views=2", "--filters", "4"]
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shapes.write_images(tmp_path_factory.mktemp("drawn"))
+    return drawn_data.write_images(tmp_path_factory.mktemp("drawn"))
 
 
 @pytest.fixture(scope="session")
 def teacher_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shapes.write_teacher(tmp_path_factory.mktemp("teacher") / "small.keras")
+    return drawn_data.write_teacher(tmp_path_factory.mktemp("teacher") / "small.keras")
 
 
 @pytest.fixture
@@ -56,9 +56,7 @@ def train_options(images: Path, teacher_file: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def run(
-    tmp_path_factory: pytest.TempPathFactory, train_options: list[str]
-) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, train_options: list[str]) -> Path:
     """A run that the command learned."""
     out = tmp_path_factory.mktemp("runs") / "drawn"
     options = [*train_options, "--epochs", "1", "--out", str(out)]

@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 from keras_explainer import runs
-from keras_explainer.cli import train as train_module
 from keras_explainer.version import __version__
 
 
@@ -36,8 +35,9 @@ def test_train_evaluate_explain(command, run, images, tmp_path):
     assert metrics["data"]["category"] == "dog"
     share = metrics["explainer"]["part_tracking_share"]
     assert f"{share:.4g}" in done.stdout
-    for text in ("constant", "location instability", "Without ordinary", "top1"):
-        assert text.lower() in done.stdout.lower(), text
+    words = done.stdout.split()
+    for text in ("position", "instability", "Without", "agreement", "interpretable"):
+        assert text in words, text
 
     printed = command("evaluate", run, "--data", images, "--json", "-")
     assert printed.exit_code == 0
@@ -193,7 +193,7 @@ def test_needed_options(command, tmp_path):
 
 def test_moved_weights(command, run, teacher_file, tmp_path):
     moved = tmp_path / "moved"
-    shutil.copytree(run, moved)
+    shutil.copytree(run, moved, ignore=shutil.ignore_patterns("metrics.json"))
     config = json_of(moved / "config.json")
     config["teacher"]["path"] = "/nowhere/small.keras"
     (moved / "config.json").write_text(json.dumps(config))
@@ -230,7 +230,6 @@ def test_help_and_version(command):
         assert done.exit_code == 0
         assert "Examples" in done.stdout
         assert f"keras-explainer {name}" in done.stdout
-    assert callable(train_module.train if hasattr(train_module, "train") else None)
 
 
 def test_as_a_process(images, teacher_file, tmp_path):

@@ -44,8 +44,7 @@ def test_all_names_resolve_and_are_listed():
 def test_every_room_is_a_name():
     """A new sub-package is added to the list, or named here with the reason."""
     rooms = {
-        path.parent.name
-        for path in (ROOT / "keras_explainer").glob("*/__init__.py")
+        path.parent.name for path in (ROOT / "keras_explainer").glob("*/__init__.py")
     }
     # The command line needs typer, so that a star import must not load it.
     assert rooms - {"cli"} <= set(kx.__all__)
@@ -58,7 +57,7 @@ def test_star_import_gives_all_names():
 
 
 def test_a_wrong_name_has_a_hint():
-    with pytest.raises(AttributeError, match="no 'Explaner'.*Explainer"):
+    with pytest.raises(AttributeError, match=r"no 'Explaner'.*Explainer"):
         _ = kx.Explaner
     assert not hasattr(kx, "nothing_of_the_kind")
 

@@ -20,12 +20,14 @@ SILENT = 2
 def small_teacher() -> Teacher:
     """Images of 32 x 40, a map of 8 x 10."""
     x = image = keras.Input((32, 40, 3))
+    # Weights are set below; Keras' random ones take JAX seconds to compile.
+    zeros = {"kernel_initializer": "zeros"}
     for filters, name in ((6, "low"), (10, "tap"), (12, "top")):
         x = keras.layers.Conv2D(
-            filters, 3, 2, padding="same", activation="relu", name=name
+            filters, 3, 2, padding="same", activation="relu", name=name, **zeros
         )(x)
     x = keras.layers.GlobalAveragePooling2D(name="gap")(x)
-    x = keras.layers.Dense(5, activation="softmax", name="predictions")(x)
+    x = keras.layers.Dense(5, activation="softmax", name="predictions", **zeros)(x)
     model = keras.Model(image, x, name="small")
     random = np.random.default_rng(0)
     for weight in model.weights:

@@ -24,10 +24,10 @@ def archetypes():
     return module
 
 
-KINDS = ["grey", "five_channels", "squeeze_excite", "sequential", "two_answers"]
+KINDS = ["grey", "five_channels", "squeeze_excite", "two_answers"]
 
 
-@pytest.mark.parametrize("name", KINDS + ["mixed_precision", "nested", "headless"])
+@pytest.mark.parametrize("name", KINDS + ["headless"])
 def test_archetypes(name, archetypes):
     model = archetypes.build(name)
     teacher = Teacher(
@@ -50,29 +50,36 @@ def test_archetypes(name, archetypes):
             assert item.reconstruction_answer is None
             continue
         top = int(answer[row].argmax())
-        tolerance = 1e-2 if name == "mixed_precision" else 1e-4
         assert item.answer.class_index == top
         assert item.answer.label is None
-        assert item.answer.score == pytest.approx(answer[row, top], rel=tolerance)
+        assert item.answer.score == pytest.approx(answer[row, top], rel=1e-4)
 
 
-def small(top, shape=(16, 12, 3)):
-    x = image = keras.Input(shape)
-    x = keras.layers.Conv2D(4, 3, 2, "same", activation="relu", name="tap")(x)
-    x = keras.layers.Conv2D(6, 3, padding="same", activation="relu", name="high")(x)
-    return keras.Model(image, top(x))
+# Weights are set by NumPy: Keras' random ones take JAX seconds to compile.
+ZEROS = {"kernel_initializer": "zeros"}
+
+
+def small(top):
+    x = image = keras.Input((16, 12, 3))
+    same = {"padding": "same", "activation": "relu", **ZEROS}
+    x = keras.layers.Conv2D(4, 3, 2, name="tap", **same)(x)
+    x = keras.layers.Conv2D(6, 3, name="high", **same)(x)
+    model = keras.Model(image, top(x))
+    random = np.random.default_rng(0)
+    model.set_weights([random.normal(size=w.shape) for w in model.weights])
+    return model
 
 
 def pooled(units, activation):
     def top(x):
         x = keras.layers.GlobalAveragePooling2D()(x)
-        return keras.layers.Dense(units, activation=activation)(x)
+        return keras.layers.Dense(units, activation=activation, **ZEROS)(x)
 
     return top
 
 
-def explained(model):
-    teacher = Teacher(model, "tap", ["high"], preprocessing="unit")
+def explained(model, labels=None):
+    teacher = Teacher(model, "tap", ["high"], preprocessing="unit", labels=labels)
     images = np.random.default_rng(0).integers(0, 256, (2, 16, 12, 3)).astype("uint8")
     found = explain(Explainer(teacher, filters=3, decoder="conv"), images, verbose=0)
     return found, teacher.classify(images)["outputs"]
@@ -103,7 +110,7 @@ def test_an_answer_without_logits():
 
 def test_an_answer_that_is_a_map_is_no_class():
     found, outputs = explained(
-        small(lambda x: keras.layers.Conv2D(5, 1, activation="softmax")(x))
+        small(lambda x: keras.layers.Conv2D(5, 1, activation="softmax", **ZEROS)(x))
     )
     assert outputs.shape == (2, 8, 6, 5)
     for item in found:
@@ -111,8 +118,6 @@ def test_an_answer_that_is_a_map_is_no_class():
 
 
 def test_labels():
-    model = small(pooled(2, "softmax"))
-    teacher = Teacher(model, "tap", ["high"], labels=["a", "b"])
-    images = np.random.default_rng(0).integers(0, 256, (2, 16, 12, 3)).astype("uint8")
-    for item in explain(Explainer(teacher, filters=3), images, verbose=0):
-        assert item.answer.label == "ab"[item.answer.class_index]
+    found, outputs = explained(small(pooled(2, "softmax")), labels=["a", "b"])
+    for item, output in zip(found, outputs, strict=True):
+        assert item.answer.label == "ab"[output.argmax()]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cache
 from typing import Any
 
 import archetypes
+import keras
 import model_state
 import pytest
 
@@ -39,7 +41,14 @@ def state_before() -> Callable[[str], dict[str, Any]]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def zero_initializers() -> Iterator[None]:
-    """All tests here set their weights: random starts would only take time."""
-    with archetypes.zero_initializers():
+def quick_start() -> Iterator[None]:
+    """Less compilation: weights are set by the tests, and models run once or twice."""
+    with ExitStack() as stack:
+        stack.enter_context(archetypes.zero_initializers())
+        if keras.backend.backend() == "jax":
+            import jax
+
+            name = "jax_disable_most_optimizations"
+            stack.callback(jax.config.update, name, False)
+            jax.config.update(name, True)
         yield

@@ -161,6 +161,29 @@ def test_unknown_network(name: str, text: str) -> None:
         Teacher.from_applications(name)
 
 
+def test_weights_that_leave_a_layer_random(
+    weights: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """Keras may warn only; a teacher that is random in part is none."""
+    load = keras.Model.load_weights
+
+    def partly(self, *arguments, **keywords):
+        kernel = self.get_layer("conv_pw_3").kernel
+        before = keras.ops.convert_to_numpy(kernel).copy()
+        load(self, *arguments, **keywords)
+        kernel.assign(before)
+
+    monkeypatch.setattr(keras.Model, "load_weights", partly)
+    # Random as in use: these tests' zeros could not be told from loaded ones.
+    monkeypatch.setattr(
+        keras.initializers.VarianceScaling,
+        "__call__",
+        lambda self, shape, dtype=None: np.random.default_rng(0).normal(size=shape),
+    )
+    with pytest.raises(TeacherError, match="It holds nothing for conv_pw_3/kernel"):
+        mobilenet(weights)
+
+
 def test_files_that_are_no_weights(tmp_path: Path) -> None:
     for path, text in (
         (tmp_path / "none.weights.h5", "does not exist"),

@@ -1,6 +1,10 @@
 """Decoders: from part features back to the teacher's higher features."""
 
-from keras_explainer.explainer.decoders.build_decoder import DECODERS, build_decoder
+from keras_explainer.explainer.decoders.build_decoder import (
+    DECODERS,
+    build_decoder,
+    check_decoder,
+)
 from keras_explainer.explainer.decoders.conv_decoder import ConvDecoder
 from keras_explainer.explainer.decoders.fc_decoder import FCDecoder
 from keras_explainer.explainer.decoders.teacher_copy_decoder import TeacherCopyDecoder
@@ -11,4 +15,5 @@ __all__ = [
     "FCDecoder",
     "TeacherCopyDecoder",
     "build_decoder",
+    "check_decoder",
 ]

@@ -83,6 +83,45 @@ def build_decoder(
     return ConvDecoder(shapes, activations, seed=seed, name="decoder", dtype=dtype)
 
 
+def check_decoder(
+    decoder: keras.layers.Layer,
+    track_shape: tuple[int, ...],
+    target_shapes: dict[str, tuple[int, ...]],
+) -> None:
+    """Refuses a decoder that does not give every target in its shape.
+
+    Args:
+        decoder: a built layer.
+        track_shape: `(H, W, F)` of `x_enc`.
+        target_shapes: `{target: shape without batch}`.
+
+    Raises:
+        ConfigError: it names what the decoder gives and what is needed.
+    """
+    hint = (
+        " A copy of the teacher's layers takes an encoding of the tap's size: use no "
+        "pool_size, or another decoder."
+        if isinstance(decoder, TeacherCopyDecoder)
+        else ""
+    )
+    wanted = f"a dict of {target_shapes} (shapes without the batch)"
+    try:
+        found = decoder.compute_output_spec(keras.KerasTensor((None, *track_shape)))
+    except Exception as error:
+        reason = str(error).strip().split("\n")[-1]
+        raise ConfigError(
+            f"The decoder does not take an encoding of shape {track_shape}.{hint} "
+            f"({reason})"
+        ) from error
+    if not isinstance(found, dict):
+        raise ConfigError(
+            f"The decoder gives a {type(found).__name__}; {wanted} is needed."
+        )
+    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in found.items()}
+    if any(shapes.get(name) != shape for name, shape in target_shapes.items()):
+        raise ConfigError(f"The decoder gives {shapes}; {wanted} is needed.{hint}")
+
+
 def target_activations(teacher: Teacher, seed: int = 0) -> dict[str, str]:
     """`{target: "relu" or "linear"}`: linear where the target's features are signed.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import keras
@@ -65,5 +66,8 @@ class TeacherCopyDecoder(keras.layers.Layer):
     def from_config(cls, config: dict[str, Any]) -> TeacherCopyDecoder:
         config = dict(config)
         if isinstance(config["copy"], dict):
-            config["copy"] = keras.saving.deserialize_keras_object(config["copy"])
+            # A copy: Keras empties the configuration that it makes a model from.
+            config["copy"] = keras.saving.deserialize_keras_object(
+                copy.deepcopy(config["copy"])
+            )
         return cls(**config)

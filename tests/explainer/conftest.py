@@ -1,0 +1,26 @@
+"""A teacher, its images, and an explainer that has learned on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from small_teacher import make_images
+
+from keras_explainer.explainer import Explainer
+
+
+@pytest.fixture(scope="session")
+def images() -> np.ndarray:
+    """24 images of the small teacher."""
+    return make_images(24)
+
+
+@pytest.fixture(scope="session")
+def fitted(small_teacher: Any, images: np.ndarray) -> Explainer:
+    """Learned as a user does, three epochs; predict and evaluate, change nothing."""
+    explainer = Explainer(small_teacher, filters=6)
+    explainer.compile(optimizer="adam")
+    explainer.fit(images, epochs=3, batch_size=8, validation_split=0.25, verbose=0)
+    return explainer

@@ -1,0 +1,404 @@
+"""`fit`: every form of data, what is logged, what is refused."""
+
+from __future__ import annotations
+
+import logging
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from PIL import Image
+from quick import Batches, assert_bit_equal, learned, made, weights_of
+from small_teacher import CountedTeacher, make_images, make_teacher
+
+from keras_explainer.datasets import ImageArray, ImageReader, ImageSubset
+from keras_explainer.datasets.feature_cache import FeatureCache
+from keras_explainer.errors import ConfigError, DataError, KerasExplainerError
+from keras_explainer.explainer import Explainer
+
+one_backend = pytest.mark.one_backend
+
+LOGGED = {
+    "loss",
+    "p",
+    "reconstruction_loss",
+    "logits_loss",
+    "filter_loss",
+    "share_loss",
+    "equivariance_loss",
+    "explained_variance_top",
+    "explained_variance_logits",
+    "kl",
+    "top1_agreement",
+    "dead_filters",
+}
+
+
+def test_history_has_every_loss_and_figure(fitted):
+    history = fitted.history.history
+    assert set(history) == LOGGED | {f"val_{name}" for name in LOGGED}
+    for name, values in history.items():
+        assert len(values) == 3 and np.isfinite(values).all(), name
+    weights = {
+        "reconstruction_loss": fitted.recipe.reconstruction_weight,
+        "logits_loss": fitted.recipe.logits_weight,
+        "filter_loss": fitted.recipe.filter_loss_weight,
+        "share_loss": fitted.recipe.eta,
+        "equivariance_loss": fitted.recipe.equivariance_weight,
+    }
+    for epoch in range(3):
+        total = sum(w * history[name][epoch] for name, w in weights.items())
+        assert history["loss"][epoch] == pytest.approx(total, rel=1e-3)
+
+
+def test_learning_explains_more(fitted):
+    history = fitted.history.history
+    assert history["loss"][-1] < history["loss"][0]
+    assert history["explained_variance_top"][-1] > 0.5
+
+
+@pytest.fixture(scope="module")
+def from_array(small_teacher, images):
+    return weights_of(learned(small_teacher, images))
+
+
+def as_files(images, folder):
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{number:02d}.png")
+    names = [f"{number:02d}.png" for number in range(len(images))]
+    return ImageSubset(folder, names, ImageReader(images.shape[1:3]))
+
+
+FORMS = {
+    "files": as_files,
+    "image array": lambda images, _: ImageArray(images),
+    "tensor": lambda images, _: ops.convert_to_tensor(images),
+    "list": lambda images, _: list(images),
+}
+
+
+@one_backend
+@pytest.mark.parametrize("form", FORMS)
+def test_the_same_images_in_any_form_give_the_same_weights(
+    small_teacher, images, from_array, tmp_path, form
+):
+    data = FORMS[form](images, tmp_path)
+    assert_bit_equal(weights_of(learned(small_teacher, data)), from_array)
+
+
+def test_a_feature_cache_gives_the_same_weights_without_the_teacher(
+    small_teacher, images, from_array, tmp_path
+):
+    explainer = made(small_teacher)
+    cache = FeatureCache.build(
+        small_teacher,
+        ImageArray(images),
+        explainer.views,
+        directory=tmp_path,
+        # As in `fit`: other batches round differently.
+        batch_size=8,
+    )
+    with CountedTeacher(small_teacher) as counted:
+        explainer.fit(cache, epochs=2, batch_size=8, verbose=0)
+    assert counted.images == 0
+    assert_bit_equal(weights_of(explainer), from_array)
+
+
+KEYED = {
+    "PyDataset": lambda images: Batches(images, 10),
+    "PyDataset with labels": lambda images: Batches(images, 10, labels=True),
+    "generator": lambda images: (images[i : i + 7] for i in range(0, 24, 7)),
+}
+
+
+@one_backend
+@pytest.mark.parametrize("form", KEYED)
+def test_a_cache_key_makes_a_dataset_cached(small_teacher, images, from_array, form):
+    data = KEYED[form](images)
+    with CountedTeacher(small_teacher) as counted:
+        explainer = learned(small_teacher, data, fit={"cache_key": "a"})
+    assert counted.images == 24 * 4
+    assert_bit_equal(weights_of(explainer), from_array)
+
+
+@pytest.mark.tensorflow
+def test_tf_data(small_teacher, images, from_array):
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_tensor_slices(images).batch(9)
+    explainer = learned(small_teacher, data, fit={"cache_key": "a"})
+    assert_bit_equal(weights_of(explainer), from_array)
+    with CountedTeacher(small_teacher) as counted:
+        explainer = learned(small_teacher, data, fit={"epochs": 1})
+    assert counted.images >= 24 and np.isfinite(explainer.history.history["loss"]).all()
+    endless = data.repeat()
+    with pytest.raises(ConfigError, match="take"):
+        learned(small_teacher, endless)
+    unknown = data.filter(lambda batch: True)
+    with pytest.raises(ConfigError, match="steps_per_epoch"):
+        learned(small_teacher, unknown)
+    learned(small_teacher, unknown, fit={"epochs": 1, "steps_per_epoch": 2})
+
+
+@one_backend
+def test_without_a_key_the_teacher_runs_in_every_epoch(small_teacher, images, caplog):
+    steps = []
+    count = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: steps.append(batch)
+    )
+    with (
+        caplog.at_level(logging.WARNING, "keras_explainer"),
+        CountedTeacher(small_teacher) as counted,
+    ):
+        explainer = learned(
+            small_teacher, Batches(images, 10), fit={"epochs": 3, "callbacks": [count]}
+        )
+    assert "cache_key" in caplog.text
+    assert steps == [0, 1, 2] * 3
+    assert counted.images >= 3 * 24 * 4
+    assert np.isfinite(explainer.history.history["loss"]).all()
+
+
+def test_the_teacher_runs_once_per_image_and_view(small_teacher, images, tmp_path):
+    with CountedTeacher(small_teacher) as counted:
+        explainer = learned(
+            small_teacher,
+            images,
+            fit={"epochs": 3, "cache_dir": tmp_path, "validation_data": images[:5]},
+        )
+    assert counted.images == (24 + 5) * 4
+    # Once more, and the cache on disk is opened.
+    with CountedTeacher(small_teacher) as counted:
+        explainer.fit(images, epochs=1, batch_size=8, verbose=0, cache_dir=tmp_path)
+    assert counted.images == 0
+
+
+@one_backend
+@pytest.mark.parametrize("views, in_step", [(1, 1), (3, 2), (2, 2)])
+def test_views(small_teacher, images, views, in_step):
+    with CountedTeacher(small_teacher) as counted:
+        explainer = learned(
+            small_teacher,
+            images,
+            views=views,
+            views_per_step=in_step,
+            fit={"epochs": 1},
+        )
+    assert counted.images == 24 * views
+    logged = explainer.history.history["equivariance_loss"][0]
+    assert np.isnan(logged) if in_step == 1 else logged > 0
+
+
+@one_backend
+@pytest.mark.parametrize("size, steps", [(8, 3), (7, 3), (24, 1), (100, 1)])
+def test_batches_of_the_given_size(small_teacher, images, size, steps):
+    seen = []
+    count = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(batch)
+    )
+    explainer = made(small_teacher)
+    explainer.fit(images, batch_size=size, epochs=1, verbose=0, callbacks=[count])
+    assert seen == list(range(steps))
+
+
+@one_backend
+def test_defaults_are_the_recipes(small_teacher, images):
+    explainer = made(small_teacher, batch_size=12, epochs=3, views=1, views_per_step=1)
+    seen = []
+    count = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(batch)
+    )
+    explainer.fit(images, verbose=0, callbacks=[count])
+    assert seen == [0, 1] * 3
+
+
+@one_backend
+def test_float16_cache_learns_nearly_the_same(small_teacher, images, from_array):
+    explainer = learned(small_teacher, images, fit={"cache_dtype": "float16"})
+    for mine, theirs in zip(weights_of(explainer), from_array, strict=True):
+        assert np.abs(mine - theirs).mean() <= 0.02 * (np.abs(theirs).mean() + 1e-3)
+
+
+@one_backend
+def test_validation_split_holds_the_last_images_out(small_teacher, images):
+    """What is learned equals learning on the first ones alone."""
+    split = learned(small_teacher, images, fit={"validation_split": 0.25})
+    whole = learned(small_teacher, images, fit={"validation_data": images[18:]})
+    first = learned(
+        small_teacher, images[:18], fit={"validation_data": images[18:]}
+    )
+    assert_bit_equal(weights_of(split), weights_of(first))
+    assert split.history.history.keys() == first.history.history.keys()
+    assert not np.array_equal(weights_of(split)[0], weights_of(whole)[0])
+
+
+@one_backend
+@pytest.mark.parametrize(
+    "data",
+    [lambda x: ImageArray(x), lambda x: Batches(x, 5)],
+    ids=["image array", "PyDataset"],
+)
+def test_validation_data_in_other_forms(small_teacher, images, data):
+    explainer = learned(
+        small_teacher, images, fit={"epochs": 1, "validation_data": data(images[:7])}
+    )
+    assert np.isfinite(explainer.history.history["val_loss"]).all()
+
+
+@one_backend
+def test_callbacks(small_teacher, images, tmp_path):
+    path = tmp_path / "best.keras"
+    explainer = learned(
+        small_teacher,
+        images,
+        fit={
+            "epochs": 6,
+            "validation_split": 0.25,
+            "callbacks": [
+                # No better by 10: stops after the second epoch, at the first's weights.
+                keras.callbacks.EarlyStopping(
+                    "val_loss", min_delta=10.0, patience=1, restore_best_weights=True
+                ),
+                keras.callbacks.ModelCheckpoint(path, "val_loss", save_best_only=True),
+                keras.callbacks.CSVLogger(str(tmp_path / "log.csv")),
+            ],
+        },
+    )
+    assert len(explainer.history.history["loss"]) == 2
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
+    assert path.is_file()
+
+
+def nan_image(images):
+    images = images.astype("float32")
+    images[3, 0, 0, 0] = np.nan
+    return images
+
+
+REFUSED = {
+    "NaN images": (nan_image, "Image 3 has NaN"),
+    "wrong size": (lambda x: x[:, :20], "20x32x3.*24x32x3"),
+    "sides exchanged": (lambda x: x.transpose(0, 2, 1, 3), "exchanged"),
+    "channels first": (lambda x: x.transpose(0, 3, 1, 2), "moveaxis"),
+    "one image without batch": (lambda x: x[0], "image"),
+    "scaled": (lambda x: x / 255.0, "Multiply"),
+    "preprocessed": (lambda x: x / 127.5 - 1.0, "0..255"),
+    "none": (lambda x: x[:0], "no images"),
+    "an empty list": (lambda x: [], "no images"),
+    "one image": (lambda x: x[:1], "one image"),
+    "two sizes": (lambda x: [x[0], x[1, :20]], "one shape"),
+    "images and labels": (lambda x: (x, np.zeros(24)), "Labels are not taken"),
+    "all alike": (lambda x: np.repeat(x[:1], 7, 0), "all alike"),
+    "all black": (lambda x: 0 * x, "all alike"),
+    "file names": (lambda x: ["a.jpg", "b.jpg"], "batches of images"),
+    "a folder": (lambda x: "images", "batches of images"),
+    "nothing": (lambda x: None, "NoneType"),
+    "a number": (lambda x: 5, "int"),
+    "a generator": (lambda x: (b for b in [x]), "only once"),
+    "dicts": (lambda x: Batches({"a": x}, 1), "."),
+    "unbatched": (lambda x: Batches(x[0], 1), r"\(1, 32, 3\)"),
+}
+
+
+@one_backend
+@pytest.mark.parametrize("what", REFUSED)
+def test_refused_data(small_teacher, images, what):
+    make, message = REFUSED[what]
+    if what == "dicts":
+        make, message = lambda x: [{"image": x[:8]}], "dict with keys image"
+    explainer = made(small_teacher)
+    before = weights_of(explainer)
+    with pytest.raises(DataError, match=message):
+        explainer.fit(make(images), epochs=1, verbose=0)
+    assert_bit_equal(weights_of(explainer), before)
+
+
+@one_backend
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"y": np.zeros(24)}, "leave y out"),
+        ({"sample_weight": np.ones(24)}, "sample_weight"),
+        ({"class_weight": {0: 1.0}}, "class_weight"),
+        ({"validation_split": 1.0}, "validation_split"),
+        ({"validation_split": -0.1}, "validation_split"),
+        ({"validation_split": 0.99}, "none would be left"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": -3}, "batch_size"),
+        ({"batch_size": 2.5}, "batch_size"),
+        ({"cache_dtype": "int8"}, "float32, float16"),
+        ({"validation_data": (0, 1)}, "."),
+    ],
+    ids=str,
+)
+def test_refused_arguments(small_teacher, images, options, message):
+    with pytest.raises(KerasExplainerError, match=message):
+        made(small_teacher).fit(images, epochs=1, verbose=0, **options)
+
+
+@one_backend
+def test_a_stream_cannot_be_split(small_teacher, images):
+    with pytest.raises(ConfigError, match="cached"):
+        learned(small_teacher, Batches(images, 8), fit={"validation_split": 0.2})
+
+
+@one_backend
+def test_not_compiled(small_teacher, images):
+    explainer = Explainer(small_teacher, filters=4)
+    for method in (explainer.fit, explainer.evaluate):
+        with pytest.raises(ConfigError, match="compile"):
+            method(images, verbose=0)
+    with pytest.raises(ConfigError, match="own losses"):
+        explainer.compile("adam", loss="mse")
+    with pytest.raises(ConfigError, match="learning_rate"):
+        explainer.compile(keras.optimizers.Adam(), learning_rate=1e-3)
+
+
+@one_backend
+@pytest.mark.parametrize(
+    "arguments, error, message",
+    [
+        ({}, ConfigError, "made for a teacher"),
+        ({"teacher": "model"}, ConfigError, r"kx.Teacher\(model"),
+        ({"filters": 0}, ConfigError, "filters"),
+        ({"filters": 2.5}, ConfigError, "filters"),
+        ({"filters": "many"}, ConfigError, "filters"),
+        ({"decoder": "conf"}, ConfigError, "conv"),
+        ({"decoder": "fc"}, ConfigError, "top has spatial axes"),
+        ({"recipe": "papers"}, ConfigError, "paper"),
+        ({"etta": 1.0}, ConfigError, "eta"),
+        ({"pool_size": 9}, ConfigError, "6 x 8"),
+        ({"pool_size": 2}, ConfigError, "no pool_size"),
+    ],
+    ids=str,
+)
+def test_refused_explainers(small_teacher, arguments, error, message):
+    options = {"teacher": small_teacher, **arguments} if arguments else {}
+    if options.get("teacher") == "model":
+        options["teacher"] = small_teacher.model
+    with pytest.raises(error, match=message):
+        Explainer(**options)
+
+
+@one_backend
+def test_a_teacher_with_nan_features(images):
+    teacher = make_teacher()
+    kernel = teacher.model.get_layer("top").kernel
+    kernel.assign(np.full(kernel.shape, np.inf, "float32"))
+    with pytest.raises(DataError, match="NaN or infinity"):
+        learned(teacher, images)
+
+
+@one_backend
+def test_more_filters_than_channels_and_one_filter(small_teacher, images):
+    for filters in (1, 40):
+        explainer = learned(small_teacher, images, filters=filters, fit={"epochs": 1})
+        assert np.isfinite(explainer.history.history["loss"]).all()
+        assert explainer.predict(images[:2], verbose=0)["part_maps"].shape[-1] == filters
+
+
+@one_backend
+def test_two_images_are_enough_to_run(small_teacher):
+    explainer = learned(small_teacher, make_images(2))
+    assert np.isfinite(explainer.history.history["loss"]).all()
