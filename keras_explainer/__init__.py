@@ -16,6 +16,7 @@ TensorFlow or the command line's packages.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from keras_explainer.version import __version__
@@ -60,8 +61,10 @@ _PACKAGES = (
     "results",
     "runs",
     "teachers",
-    "zoo",
 )
+# `zoo/` gets its import name when the package is installed: no part of `__all__`, so
+# that a star import works in the source tree too.
+_INSTALLED = ("zoo",)
 
 __all__ = [
     "Explainer",
@@ -89,7 +92,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _OBJECTS:
         value = getattr(importlib.import_module(_OBJECTS[name]), name)
-    elif name in _PACKAGES:
+    elif name in _PACKAGES or (
+        name in _INSTALLED and importlib.util.find_spec(f"{__name__}.{name}")
+    ):
         value = importlib.import_module(f"{__name__}.{name}")
     else:
         from keras_explainer.errors import did_you_mean

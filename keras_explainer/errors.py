@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import numbers
 from collections.abc import Iterable
+from typing import Any
 
 
 class KerasExplainerError(Exception):
@@ -49,3 +51,11 @@ def did_you_mean(name: str, choices: Iterable[str], count: int = 3) -> str:
         return f"Nearest valid: {', '.join(close)}."
     shown = ", ".join(choices[:10]) + (", …" if len(choices) > 10 else "")
     return f"Valid: {shown}." if choices else "There is no valid choice."
+
+
+def whole_number(name: str, value: Any) -> int:
+    """`value` as an int from 1 up; raises `ConfigError` with its name otherwise."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if whole and int(value) > 0:
+        return int(value)
+    raise ConfigError(f"{name} is a whole number from 1, got {value!r}.")

@@ -325,7 +325,9 @@ def _outputs(outputs: Any) -> dict[str, np.ndarray]:
     return {"": to_numpy(outputs)}
 
 
-def _assert_equal(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+def _assert_equal(
+    found: dict[str, np.ndarray], expected: dict[str, np.ndarray]
+) -> None:
     assert found.keys() == expected.keys()
     for name, values in expected.items():
         np.testing.assert_array_equal(found[name], values)

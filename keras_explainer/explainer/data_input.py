@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -218,6 +219,7 @@ class _KeyedDataset:
     bad: tuple[Any, ...] = ()
 
     def __init__(self, data: Any, key: str, teacher: Teacher) -> None:
+        _length(data)
         batches = list(image_batches(data))
         if not batches:
             raise DataError("The dataset gives no images.")
@@ -249,8 +251,9 @@ def image_batches(data: Any, batch_size: int = 32) -> Iterator[np.ndarray]:
         yield from data.batches(batch_size)
         return
     if hasattr(data, "num_batches") and hasattr(data, "__getitem__"):
-        steps = _length(data)
-        iterator: Iterable[Any] = (data[index] for index in range(steps or 0))
+        steps = data.num_batches
+        indices = itertools.count() if steps is None else range(int(steps))
+        iterator: Iterable[Any] = (data[index] for index in indices)
     else:
         iterator = data
     for batch in iterator:
@@ -270,13 +273,19 @@ def image_batches(data: Any, batch_size: int = 32) -> Iterator[np.ndarray]:
 
 
 def _length(data: Any) -> int | None:
+    """Batches in a pass; None where only reading tells. Refuses an endless dataset."""
     if hasattr(data, "num_batches"):
-        count = data.num_batches
-        return None if count is None else int(count)
-    try:
-        count = len(data)
-    except TypeError:
-        return None
-    if count < 0:
-        raise ConfigError("An endless dataset needs .take(batches).")
-    return int(count)
+        count = -1 if data.num_batches is None else int(data.num_batches)
+    elif hasattr(data, "cardinality"):
+        count = int(data.cardinality())  # of tf.data: -1 is endless, -2 unknown
+    else:
+        try:
+            count = len(data)
+        except TypeError:
+            return None
+    if count == -1:
+        raise ConfigError(
+            "This dataset is endless. Give .take(batches) of a tf.data dataset, the "
+            "num_batches of a PyDataset, or steps_per_epoch to fit."
+        )
+    return count if count >= 0 else None

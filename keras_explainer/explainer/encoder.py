@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_explainer.explainer.recipe import Recipe
 from keras_explainer.layers import ChannelNorm, InterpretableConv2D, TrackGate
 from keras_explainer.registration import registered
 
@@ -108,6 +109,27 @@ class Encoder(keras.layers.Layer):
             initial_share, share_step_scale, dtype=policy, name="gate"
         )
         self._random = keras.random.SeedGenerator(seed)
+
+    @classmethod
+    def from_recipe(
+        cls, recipe: Recipe, filters: int, seed: int = 0, dtype: Any = None
+    ) -> Encoder:
+        """The encoder that a recipe describes."""
+        return cls(
+            filters,
+            recipe.kernel_size,
+            recipe.ordinary_kernel_size,
+            recipe.beta,
+            recipe.peaks,
+            recipe.pool_size,
+            recipe.ordinary_drop,
+            recipe.initial_share,
+            recipe.share_step_scale,
+            recipe.norm_momentum,
+            seed,
+            name="encoder",
+            dtype=dtype,
+        )
 
     def build(self, input_shape: Any) -> None:
         maps = self.conv_1.compute_output_shape(input_shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from keras import ops
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.feature_sequence import FeatureSequence
 from keras_explainer.datasets.views import ViewSpec
-from keras_explainer.errors import ConfigError, DataError, did_you_mean
+from keras_explainer.errors import ConfigError, DataError, did_you_mean, whole_number
 from keras_explainer.explainer import learning
 from keras_explainer.explainer.data_input import (
     CacheOptions,
@@ -80,7 +79,7 @@ class Explainer(TeacherBound, keras.Model):
         **settings: Any,
     ) -> None:
         super().__init__(name=name, dtype=dtype)
-        self.filters = _whole("filters", filters)
+        self.filters = whole_number("filters", filters)
         self.recipe = Recipe.resolve(recipe, **settings)
         self.seed = int(seed)
         self._bind(teacher, teacher_card)
@@ -93,21 +92,7 @@ class Explainer(TeacherBound, keras.Model):
             if isinstance(decoder, keras.layers.Layer)
             else build_decoder(self.teacher, decoder, self.recipe, self.seed, policy)
         )
-        self.encoder = Encoder(
-            self.filters,
-            self.recipe.kernel_size,
-            self.recipe.ordinary_kernel_size,
-            self.recipe.beta,
-            self.recipe.peaks,
-            pool_size=self.recipe.pool_size,
-            ordinary_drop=self.recipe.ordinary_drop,
-            initial_share=self.recipe.initial_share,
-            share_step_scale=self.recipe.share_step_scale,
-            norm_momentum=self.recipe.norm_momentum,
-            seed=self.seed,
-            name="encoder",
-            dtype=policy,
-        )
+        self.encoder = Encoder.from_recipe(self.recipe, self.filters, self.seed, policy)
         self.objective = Objective(self.recipe)
         self._build_network()
 
@@ -205,17 +190,9 @@ class Explainer(TeacherBound, keras.Model):
             raise ConfigError(
                 "An explainer brings its own losses; the recipe has their weights."
             )
-        self._scheduled = None
-        if isinstance(optimizer, str):
-            rate = learning_rate or self.recipe.learning_rate
-            optimizer = keras.optimizers.get(
-                {"class_name": optimizer, "config": {"learning_rate": rate}}
-            )
-            self._scheduled = None if callable(rate) else float(rate)
-        elif learning_rate is not None:
-            raise ConfigError(
-                "learning_rate goes with an optimiser's name; set it in the optimiser."
-            )
+        optimizer, self._scheduled = learning.choose_optimizer(
+            optimizer, learning_rate, self.recipe.learning_rate
+        )
         kwargs.setdefault("jit_compile", learning.default_jit())
         super().compile(optimizer=optimizer, **kwargs)
 
@@ -317,6 +294,8 @@ class Explainer(TeacherBound, keras.Model):
         batch_size: int = 32,
     ) -> FeatureCache | FeatureStream:
         """The features that images have for this explainer, see `fit`."""
+        if isinstance(x, FeatureCache):
+            self.check_features(x)
         if isinstance(x, FeatureCache | FeatureStream):
             return x
         with learning.progress_bar("Teacher's features", verbose) as progress:
@@ -394,7 +373,7 @@ class Explainer(TeacherBound, keras.Model):
     def _batch_size(self, given: int | None) -> int:
         if given is None:
             return self.recipe.batch_size
-        return _whole("batch_size", given)
+        return whole_number("batch_size", given)
 
     def measure_tracks(self, features: FeatureCache | FeatureStream) -> None:
         """Measures the tracks' means and variances on train images, and keeps them."""
@@ -429,13 +408,3 @@ class Explainer(TeacherBound, keras.Model):
             if isinstance(config.get(name), dict):
                 config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
-
-
-def _whole(name: str, value: Any) -> int:
-    if (
-        isinstance(value, numbers.Integral)
-        and not isinstance(value, bool)
-        and value > 0
-    ):
-        return int(value)
-    raise ConfigError(f"{name} is a whole number from 1, got {value!r}.")

@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 START_IMAGES = 256
+START_MAPS = 1024
 
 
 def default_jit() -> Any:
@@ -37,6 +39,27 @@ def default_jit() -> Any:
 
         return "auto" if tf.config.list_physical_devices("GPU") else False
     return "auto"
+
+
+def choose_optimizer(
+    optimizer: Any, given_rate: Any, recipe_rate: float
+) -> tuple[Any, float | None]:
+    """An optimiser, and the rate that `fit` is to schedule (None: as it is).
+
+    Raises:
+        ConfigError: a rate beside an optimiser that has one.
+    """
+    if not isinstance(optimizer, str):
+        if given_rate is not None:
+            raise ConfigError(
+                "learning_rate goes with an optimiser's name; set it in the optimiser."
+            )
+        return optimizer, None
+    rate = given_rate or recipe_rate
+    made = keras.optimizers.get(
+        {"class_name": optimizer, "config": {"learning_rate": rate}}
+    )
+    return made, None if callable(rate) else float(rate)
 
 
 def fit(
@@ -72,16 +95,12 @@ def fit(
         verbose=verbose,
         batch_size=batch_size,
     )
+    if isinstance(features, FeatureStream):
+        # Uncached views cost a pass of the teacher each: no more than a step uses.
+        views = replace(features.views, count=explainer.recipe.views_per_step)
+        features = FeatureStream(features.data, explainer.teacher, views)
     if validation_split and validation_data is None:
-        if not isinstance(features, FeatureCache):
-            raise ConfigError("validation_split needs images that can be cached.")
-        held = max(1, round(validation_split * len(features)))
-        if held >= len(features):
-            raise DataError(
-                f"{len(features)} images cannot be split: none would be left to learn."
-            )
-        validation_data = features.rows(len(features) - held, len(features))
-        features = features.rows(0, len(features) - held)
+        features, validation_data = _split(features, validation_split)
     if isinstance(features, FeatureCache) and len(features) < 2:
         raise DataError(
             "An explainer cannot be learned from one image: the filter loss compares "
@@ -90,7 +109,6 @@ def fit(
     start(explainer, features)
     guard = KeepLastGood()
     ours: list[keras.callbacks.Callback] = [guard]
-    held_out = None
     steps = _steps(features, batch_size, kwargs)
     data: Any
     if isinstance(features, FeatureCache):
@@ -105,13 +123,9 @@ def fit(
     else:
         data = features.forever()
         kwargs["steps_per_epoch"] = steps
+    held_out = None
     if validation_data is not None:
-        seen = explainer.features(
-            validation_data, views=explainer.views, verbose=verbose
-        )
-        if isinstance(seen, FeatureStream):
-            seen = seen.sample(START_IMAGES * 4)
-        held_out = FeatureSequence(seen, batch_size)
+        held_out = _validation(explainer, validation_data, options, verbose, batch_size)
     schedule_rate(explainer, steps * epochs)
     history = keras_fit(
         data,
@@ -132,6 +146,38 @@ def fit(
             "batch helps."
         )
     return history
+
+
+def _split(
+    features: FeatureCache | FeatureStream, share: float
+) -> tuple[FeatureCache, FeatureCache]:
+    """The first images to learn from, and the last `share` of them to validate on."""
+    if not isinstance(features, FeatureCache):
+        raise ConfigError("validation_split needs images that can be cached.")
+    held = max(1, round(share * len(features)))
+    if held >= len(features):
+        raise DataError(
+            f"{len(features)} images cannot be split: none would be left to learn."
+        )
+    learned = len(features) - held
+    return features.rows(0, learned), features.rows(learned, len(features))
+
+
+def _validation(
+    explainer: Explainer, data: Any, options: CacheOptions, verbose: Any, batch: int
+) -> FeatureSequence:
+    """Validation images in all views; of a stream, the first ones are kept."""
+    seen = explainer.features(
+        data,
+        views=explainer.views,
+        # The key names the train images.
+        options=replace(options, key=None),
+        verbose=verbose,
+        batch_size=batch,
+    )
+    if isinstance(seen, FeatureStream):
+        seen = seen.sample(START_IMAGES * 4)
+    return FeatureSequence(seen, batch)
 
 
 def _steps(
@@ -155,10 +201,14 @@ def start(explainer: Explainer, features: FeatureCache | FeatureStream) -> None:
         return
     sample = features if isinstance(features, FeatureCache) else features.sample(256)
     _measure_targets(explainer, sample)
-    tap = start_sample(sample)
+    views, boxes = start_sample(sample)
     if explainer.recipe.warm_start:
-        weights = relevance(explainer.teacher, tap)
-        warm_start.start_encoder(explainer.encoder, tap, explainer.seed, weights)
+        flat = views.reshape(-1, *views.shape[2:])
+        weights = relevance(explainer.teacher, flat).reshape(views.shape[:-1])
+        warm_start.start_encoder(
+            explainer.encoder, views, boxes, explainer.seed, weights
+        )
+    tap = views[:, :2].reshape(-1, *views.shape[2:])[:START_IMAGES]
     warm_start.start_norms(explainer.encoder, tap)
     if explainer.recipe.warm_start and isinstance(
         explainer.decoder, TeacherCopyDecoder
@@ -167,13 +217,11 @@ def start(explainer: Explainer, features: FeatureCache | FeatureStream) -> None:
     explainer.statistics.started.assign(1.0)
 
 
-def start_sample(features: FeatureCache) -> np.ndarray:
-    """Up to `START_IMAGES` maps, two views of an image where there are."""
-    views = min(2, features.views)
-    count = min(len(features), START_IMAGES // views)
+def start_sample(features: FeatureCache) -> tuple[np.ndarray, np.ndarray]:
+    """Features and boxes of images spread over the cache, `START_MAPS` maps at most."""
+    count = max(1, min(len(features), START_MAPS // features.views))
     rows = np.unique(np.linspace(0, len(features) - 1, count).astype(int))
-    tap = np.asarray(features.tap[rows, :views], "float32")
-    return tap.reshape(-1, *tap.shape[2:])
+    return np.asarray(features.tap[rows], "float32"), features.boxes[rows]
 
 
 def _measure_targets(explainer: Explainer, features: FeatureCache) -> None:
@@ -191,7 +239,13 @@ def _measure_targets(explainer: Explainer, features: FeatureCache) -> None:
                 logits.update(ops.convert_to_numpy(answer))
     statistics = explainer.statistics
     variances = [moment.total_variance for moment in moments]
-    if not all(math.isfinite(v) and v > 0 for v in variances):
+    if not all(math.isfinite(v) for v in variances):
+        raise DataError(
+            "The teacher gives NaN or infinity at "
+            f"{', '.join(explainer.target_shapes)}; its weights or these images are "
+            "at fault."
+        )
+    if not all(v > 0 for v in variances):
         flat = [
             name
             for name, v in zip(explainer.target_shapes, variances, strict=True)

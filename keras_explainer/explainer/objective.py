@@ -12,6 +12,7 @@ from keras_explainer.losses import (
     FilterLoss,
     equivariance_loss,
     relative_squared_error,
+    separation_loss,
     share_loss,
 )
 
@@ -37,6 +38,7 @@ class Objective:
             "filter_loss": (recipe.filter_loss_weight, self._filter),
             "share_loss": (recipe.eta, self._share),
             "equivariance_loss": (recipe.equivariance_weight, self._equivariance),
+            "separation_loss": (recipe.separation_weight, self._separation),
         }
         self.losses = {name: pair for name, pair in losses.items() if pair[0] > 0}
 
@@ -89,3 +91,7 @@ class Objective:
         maps = batch["outputs"]["maps"]
         maps = ops.reshape(maps, (-1, views, *maps.shape[1:]))
         return equivariance_loss(maps, batch["boxes"])
+
+    @staticmethod
+    def _separation(batch: dict[str, Any]) -> Any:
+        return separation_loss(batch["outputs"]["maps"])

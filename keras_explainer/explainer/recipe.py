@@ -33,6 +33,8 @@ class Recipe:
         logits_weight: of the same error of the logits, through the teacher's own head.
         eta: of `-log p`.
         equivariance_weight: of the distance between a filter's positions in two views.
+        separation_weight: of minus the information between filter and place in an
+            image; without it equivariance draws all filters to one spot.
         ordinary_drop: share of each batch for which the ordinary track is replaced by
             its batch mean, so that parts must carry the answer alone.
         views: cached views per image; 1 is the image alone.
@@ -66,6 +68,7 @@ class Recipe:
     logits_weight: float = 1.0
     eta: float = 0.03
     equivariance_weight: float = 10.0
+    separation_weight: float = 0.05
     ordinary_drop: float = 0.0
     views: int = 4
     views_per_step: int = 2
@@ -186,6 +189,7 @@ _WEIGHTS = (
     "logits_weight",
     "eta",
     "equivariance_weight",
+    "separation_weight",
 )
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -195,6 +199,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "temperature": None,
         "logits_weight": 0.0,
         "equivariance_weight": 0.0,
+        "separation_weight": 0.0,
         "views": 1,
         "views_per_step": 1,
         "warm_start": False,

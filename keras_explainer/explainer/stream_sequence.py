@@ -34,6 +34,7 @@ def one_pass(
         taps_only: see `StreamSequence`.
     """
     if isinstance(data, FeatureCache):
+        explainer.check_features(data)
         kind = WholeImages if taps_only else FeatureSequence
         return kind(data, batch_size)
     stream = streamed_features(data, explainer.teacher, batch_size)

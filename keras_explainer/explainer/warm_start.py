@@ -10,50 +10,59 @@ from keras import ops
 
 from keras_explainer.explainer.decoders import TeacherCopyDecoder
 from keras_explainer.explainer.encoder import Encoder
+from keras_explainer.explainer.equivariance_error import equivariance_sums
 
 logger = logging.getLogger(__name__)
 
 SILENT_SHARE = 0.7
 CLIPPED_SHARE = 0.02
 MOST_CELLS = 30_000
+CANDIDATES = 8
 
 
 def start_encoder(
     encoder: Encoder,
     features: np.ndarray,
+    boxes: np.ndarray,
     seed: int = 0,
     relevance: np.ndarray | None = None,
 ) -> None:
     """Starts both tracks from directions of the tap's features.
 
-    Interpretable layer 1: each kernel is a spherical k-means direction of the centred
-    features, smoothed over the kernel's cells; its bias leaves the filter silent on
-    `SILENT_SHARE` of the cells. Cells that the teacher's answer hangs on are drawn more
-    often for the clusters, so that filters start on what matters to it. Layer 2 passes
-    its own filter on. The ordinary track starts as the principal directions (a signed
-    tap loses nothing), with a bias that lets ReLU clip `CLIPPED_SHARE` of the values.
+    Interpretable layer 1: each kernel is a direction of the centred features, shared
+    out over the kernel's cells; its bias leaves the filter silent on `SILENT_SHARE` of
+    the cells. The directions are spherical k-means clusters of cells, those that the
+    teacher's answer hangs on drawn more often; of `CANDIDATES` times as many clusters
+    as filters, those are kept whose position follows the image best when it is cropped
+    and flipped. Layer 2 passes its own filter on. The ordinary track starts as the
+    principal directions (a signed tap loses nothing), with a bias that lets ReLU clip
+    `CLIPPED_SHARE` of the values.
 
     Args:
         encoder: a built encoder.
-        features: `(N, H, W, C)` of train images.
+        features: `(N, V, H, W, C)` of train images, in `V` views.
+        boxes: `(N, V, 5)` of the views.
         seed: of the cluster centres.
-        relevance: `(N, H, W)` weight of each cell; None weighs all alike.
+        relevance: `(N, V, H, W)` weight of each cell; None weighs all alike.
     """
-    channels = features.shape[-1]
-    filters = encoder.filters
+    filters, channels = encoder.filters, features.shape[-1]
     random = np.random.default_rng(seed)
     size = encoder.conv_1.conv.kernel.shape[:2]
-    smooth = _smoothed(features, size).reshape(-1, channels)
-    weights = np.ones(len(smooth))
-    if relevance is not None:
-        weights = _smoothed(relevance[..., None], size).reshape(-1).astype("float64")
-        weights = np.maximum(weights, 0)
-        if not (np.isfinite(weights).all() and np.count_nonzero(weights) > filters):
-            weights = np.ones(len(smooth))
-    drawn = random.choice(len(smooth), MOST_CELLS, p=weights / weights.sum())
-    mean = smooth.mean(0)
-    directions = spherical_kmeans(smooth[drawn] - mean, filters, random)
-    response = smooth @ directions.T
+    smooth = _smoothed(features.reshape(-1, *features.shape[2:]), size)
+    mean = smooth.reshape(-1, channels).mean(0)
+    drawn = random.choice(
+        smooth[..., 0].size, MOST_CELLS, p=_cell_weights(relevance, smooth, size)
+    )
+    cells = smooth.reshape(-1, channels)[drawn] - mean
+    several = boxes.shape[1] > 1
+    directions = spherical_kmeans(
+        cells, filters * (CANDIDATES if several else 1), random
+    )
+    if several:
+        directions = directions[
+            _steadiest(directions, smooth.reshape(features.shape), boxes, filters)
+        ]
+    response = smooth.reshape(-1, channels) @ directions.T
     bias = -np.quantile(response, SILENT_SHARE, axis=0)
     spread = np.maximum((response + bias).clip(0).std(axis=0), 1e-6)
     _set_all(encoder.conv_1.conv, directions.T / spread, bias / spread)
@@ -67,6 +76,33 @@ def start_encoder(
     spread = np.maximum(response.std(axis=0), 1e-6)
     bias = -np.quantile(response, CLIPPED_SHARE, axis=0)
     _set_centre(encoder.ordinary_conv, principal.T / spread, bias / spread)
+
+
+def _cell_weights(
+    relevance: np.ndarray | None, smooth: np.ndarray, size: Any
+) -> np.ndarray:
+    """Probability of each cell to be drawn, flat; even without a useful relevance."""
+    even = np.full(smooth[..., 0].size, 1 / smooth[..., 0].size)
+    if relevance is None:
+        return even
+    maps = relevance.reshape(*smooth.shape[:3], 1)
+    weights = np.maximum(_smoothed(maps, size).reshape(-1).astype("float64"), 0)
+    if not np.isfinite(weights).all() or np.count_nonzero(weights) < len(weights) / 20:
+        return even
+    return weights / weights.sum()
+
+
+def _steadiest(
+    directions: np.ndarray, smooth: np.ndarray, boxes: np.ndarray, count: int
+) -> np.ndarray:
+    """Indices of the `count` directions with the smallest equivariance error."""
+    total, seen = np.zeros(len(directions)), np.zeros(len(directions))
+    for start in range(0, len(smooth), 16):
+        part = slice(start, start + 16)
+        sums = equivariance_sums(smooth[part] @ directions.T, boxes[part])
+        total, seen = total + sums[0], seen + sums[1]
+    error = np.where(seen > 0, total / np.maximum(seen, 1), np.inf)
+    return np.argsort(error, kind="stable")[:count]
 
 
 def start_norms(encoder: Encoder, features: np.ndarray, batch_size: int = 64) -> None:
@@ -166,12 +202,15 @@ def _smoothed(maps: np.ndarray, size: Any) -> np.ndarray:
     rows, columns = size
     before = ((rows - 1) // 2, (columns - 1) // 2)
     after = (rows - 1 - before[0], columns - 1 - before[1])
-    padded = np.pad(
-        maps, ((0, 0), (before[0], after[0]), (before[1], after[1]), (0, 0))
-    )
+    margin = ((0, 0), (before[0], after[0]), (before[1], after[1]), (0, 0))
     height, width = maps.shape[1:3]
     total = np.zeros_like(maps)
-    for row in range(rows):
-        for column in range(columns):
-            total += padded[:, row : row + height, column : column + width]
-    return total / (rows * columns)
+    # A few maps at a time: the padded copy of all would double the memory.
+    for start in range(0, len(maps), 32):
+        padded = np.pad(maps[start : start + 32], margin)
+        part = total[start : start + 32]
+        for row in range(rows):
+            for column in range(columns):
+                part += padded[:, row : row + height, column : column + width]
+    total /= rows * columns
+    return total

@@ -43,7 +43,7 @@ class PartMask(keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         if len(input_shape) != 4 or None in tuple(input_shape)[1:]:
             raise ConfigError(
-                "Part masks need maps (images, height, width, filters) of a known size, "
+                "Part masks need maps (images, height, width, filters) of known size, "
                 f"got {tuple(input_shape)}."
             )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +31,28 @@ def teacher_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return drawn_data.write_teacher(tmp_path_factory.mktemp("teacher") / "small.keras")
 
 
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Runs a command in this process, not compiled."""
+@contextmanager
+def not_compiled() -> Iterator[None]:
+    """Learning runs eagerly, which is faster for a few steps."""
     compile_ = Explainer.compile
 
     def eagerly(self: Explainer, *arguments: Any, **settings: Any) -> None:
         compile_(self, *arguments, **settings, run_eagerly=True)
 
-    monkeypatch.setattr(Explainer, "compile", eagerly)
-    runner = CliRunner()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Explainer, "compile", eagerly)
+        yield
+
+
+@pytest.fixture
+def command() -> Iterator[Callable[..., Any]]:
+    """Runs a command in this process."""
 
     def run(*arguments: Any) -> Any:
-        return runner.invoke(app, [str(argument) for argument in arguments])
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
-    return run
+    with not_compiled():
+        yield run
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +68,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, train_options: list[str]) -> P
     """A run that the command learned."""
     out = tmp_path_factory.mktemp("runs") / "drawn"
     options = [*train_options, "--epochs", "1", "--out", str(out)]
-    done = CliRunner().invoke(app, ["train", *options])
+    with not_compiled():
+        done = CliRunner().invoke(app, ["train", *options])
     assert done.exit_code == 0, done.output
     return out

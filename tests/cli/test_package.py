@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import json
 import os
@@ -48,6 +49,13 @@ def test_every_room_is_a_name():
     }
     # The command line needs typer, so that a star import must not load it.
     assert rooms - {"cli"} <= set(kx.__all__)
+
+
+def test_the_zoo_is_a_name_where_it_is_installed():
+    if importlib.util.find_spec("keras_explainer.zoo") is None:
+        assert not hasattr(kx, "zoo")
+        pytest.skip("the package is not installed: zoo/ has no import name here")
+    assert kx.zoo is importlib.import_module("keras_explainer.zoo")
 
 
 def test_star_import_gives_all_names():

@@ -115,9 +115,7 @@ def test_the_teacher_runs_once_per_image_and_view(small_teacher, source):
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
-def test_float16_states_its_error(
-    small_teacher, source, in_memory, tmp_path, on_disk
-):
+def test_float16_states_its_error(small_teacher, source, in_memory, tmp_path, on_disk):
     cache = FeatureCache.build(
         small_teacher,
         source,
@@ -127,7 +125,10 @@ def test_float16_states_its_error(
     )
     assert cache.tap.dtype == np.float16 and cache.boxes.dtype == np.float32
     assert_same(cache, in_memory, tolerance=2e-3)
-    pairs = [(cache.tap, in_memory.tap), (cache.targets["top"], in_memory.targets["top"])]
+    pairs = [
+        (cache.tap, in_memory.tap),
+        (cache.targets["top"], in_memory.targets["top"]),
+    ]
     lost = sum(np.square(a.astype("float64") - b).sum() for a, b in pairs)
     total = sum(np.square(b, dtype="float64").sum() for _, b in pairs)
     assert cache.rounding_error == pytest.approx(np.sqrt(lost / total), rel=1e-3)
@@ -374,7 +375,12 @@ def test_the_same_process_does_not_write_twice_at_a_time(
                 FeatureCache.build(small_teacher, source, VIEWS, directory=tmp_path)
 
     found = FeatureCache.build(
-        small_teacher, source, VIEWS, directory=tmp_path, batch_size=9, progress=progress
+        small_teacher,
+        source,
+        VIEWS,
+        directory=tmp_path,
+        batch_size=9,
+        progress=progress,
     )
     assert_same(found, in_memory, tolerance=1e-6)
 

@@ -120,7 +120,9 @@ def test_boxes_lie_in_the_image(count, smallest, spread, flip, seed, start):
     assert (crops[..., :2] >= 0).all()
     assert (crops[..., :2] + crops[..., 2:4] <= 1 + 1e-6).all()
     np.testing.assert_array_equal(crops[..., 2], crops[..., 3])
-    assert ((crops[..., 2] >= smallest - 1e-6) & (crops[..., 2] <= largest + 1e-6)).all()
+    assert (
+        (crops[..., 2] >= smallest - 1e-6) & (crops[..., 2] <= largest + 1e-6)
+    ).all()
     assert np.isin(crops[..., 4], (0, 1)).all()
 
 

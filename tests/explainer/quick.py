@@ -15,17 +15,19 @@ EAGER: dict[str, Any] = {} if BACKEND == "jax" else {"run_eagerly": True}
 
 
 def made(teacher: Any, optimizer: Any = "adam", **settings: Any) -> Explainer:
-    """A compiled explainer with 6 filters."""
+    """A compiled explainer with 6 filters, of two views an image."""
     settings.setdefault("filters", 6)
+    if "recipe" not in settings:
+        settings.setdefault("views", 2)
     explainer = Explainer(teacher, **settings)
     explainer.compile(optimizer, **EAGER)
     return explainer
 
 
 def learned(teacher: Any, x: Any, *, fit: Any = None, **settings: Any) -> Explainer:
-    """An explainer after two epochs; its history is at `explainer.history`."""
+    """An explainer after two steps; its history is at `explainer.history`."""
     explainer = made(teacher, **settings)
-    explainer.fit(x, **{"epochs": 2, "batch_size": 8, "verbose": 0, **(fit or {})})
+    explainer.fit(x, **{"epochs": 1, "batch_size": 12, "verbose": 0, **(fit or {})})
     return explainer
 
 

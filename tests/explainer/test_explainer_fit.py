@@ -10,51 +10,53 @@ import pytest
 from keras import ops
 from PIL import Image
 from quick import Batches, assert_bit_equal, learned, made, weights_of
-from small_teacher import CountedTeacher, make_images, make_teacher
+from small_teacher import CountedTeacher, make_images
 
 from keras_explainer.datasets import ImageArray, ImageReader, ImageSubset
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.errors import ConfigError, DataError, KerasExplainerError
 from keras_explainer.explainer import Explainer
+from keras_explainer.teachers import Teacher
 
 one_backend = pytest.mark.one_backend
 
-LOGGED = {
+FIGURES = {
     "loss",
     "p",
-    "reconstruction_loss",
-    "logits_loss",
-    "filter_loss",
-    "share_loss",
-    "equivariance_loss",
     "explained_variance_top",
     "explained_variance_logits",
     "kl",
     "top1_agreement",
     "dead_filters",
 }
+LOSSES = {
+    "reconstruction_loss": "reconstruction_weight",
+    "logits_loss": "logits_weight",
+    "filter_loss": "filter_loss_weight",
+    "share_loss": "eta",
+    "equivariance_loss": "equivariance_weight",
+    "separation_loss": "separation_weight",
+}
 
 
 def test_history_has_every_loss_and_figure(fitted):
     history = fitted.history.history
-    assert set(history) == LOGGED | {f"val_{name}" for name in LOGGED}
+    names = FIGURES | set(LOSSES)
+    assert set(history) == names | {f"val_{name}" for name in names}
     for name, values in history.items():
-        assert len(values) == 3 and np.isfinite(values).all(), name
-    weights = {
-        "reconstruction_loss": fitted.recipe.reconstruction_weight,
-        "logits_loss": fitted.recipe.logits_weight,
-        "filter_loss": fitted.recipe.filter_loss_weight,
-        "share_loss": fitted.recipe.eta,
-        "equivariance_loss": fitted.recipe.equivariance_weight,
-    }
-    for epoch in range(3):
-        total = sum(w * history[name][epoch] for name, w in weights.items())
-        assert history["loss"][epoch] == pytest.approx(total, rel=1e-3)
+        assert len(values) == 12 and np.isfinite(values).all(), name
+    for epoch in range(12):
+        total = sum(
+            getattr(fitted.recipe, weight) * history[name][epoch]
+            for name, weight in LOSSES.items()
+        )
+        assert history["loss"][epoch] == pytest.approx(total, rel=1e-3, abs=1e-3)
 
 
 def test_learning_explains_more(fitted):
     history = fitted.history.history
-    assert history["loss"][-1] < history["loss"][0]
+    for name in ("loss", "val_loss"):
+        assert np.mean(history[name][-3:]) < np.mean(history[name][:3]), name
     assert history["explained_variance_top"][-1] > 0.5
 
 
@@ -97,10 +99,10 @@ def test_a_feature_cache_gives_the_same_weights_without_the_teacher(
         explainer.views,
         directory=tmp_path,
         # As in `fit`: other batches round differently.
-        batch_size=8,
+        batch_size=12,
     )
     with CountedTeacher(small_teacher) as counted:
-        explainer.fit(cache, epochs=2, batch_size=8, verbose=0)
+        explainer.fit(cache, epochs=1, batch_size=12, verbose=0)
     assert counted.images == 0
     assert_bit_equal(weights_of(explainer), from_array)
 
@@ -118,7 +120,7 @@ def test_a_cache_key_makes_a_dataset_cached(small_teacher, images, from_array, f
     data = KEYED[form](images)
     with CountedTeacher(small_teacher) as counted:
         explainer = learned(small_teacher, data, fit={"cache_key": "a"})
-    assert counted.images == 24 * 4
+    assert counted.images == 24 * 2
     assert_bit_equal(weights_of(explainer), from_array)
 
 
@@ -130,15 +132,21 @@ def test_tf_data(small_teacher, images, from_array):
     explainer = learned(small_teacher, data, fit={"cache_key": "a"})
     assert_bit_equal(weights_of(explainer), from_array)
     with CountedTeacher(small_teacher) as counted:
-        explainer = learned(small_teacher, data, fit={"epochs": 1})
+        explainer = learned(small_teacher, data)
     assert counted.images >= 24 and np.isfinite(explainer.history.history["loss"]).all()
     endless = data.repeat()
-    with pytest.raises(ConfigError, match="take"):
-        learned(small_teacher, endless)
+    for use in (
+        lambda: learned(small_teacher, endless),
+        lambda: learned(small_teacher, endless, fit={"cache_key": "b"}),
+        lambda: explainer.evaluate(endless, verbose=0),
+        lambda: explainer.predict(endless, verbose=0),
+    ):
+        with pytest.raises(ConfigError, match="take"):
+            use()
     unknown = data.filter(lambda batch: True)
     with pytest.raises(ConfigError, match="steps_per_epoch"):
         learned(small_teacher, unknown)
-    learned(small_teacher, unknown, fit={"epochs": 1, "steps_per_epoch": 2})
+    learned(small_teacher, unknown, fit={"steps_per_epoch": 1})
 
 
 @one_backend
@@ -152,11 +160,11 @@ def test_without_a_key_the_teacher_runs_in_every_epoch(small_teacher, images, ca
         CountedTeacher(small_teacher) as counted,
     ):
         explainer = learned(
-            small_teacher, Batches(images, 10), fit={"epochs": 3, "callbacks": [count]}
+            small_teacher, Batches(images, 10), fit={"epochs": 2, "callbacks": [count]}
         )
     assert "cache_key" in caplog.text
-    assert steps == [0, 1, 2] * 3
-    assert counted.images >= 3 * 24 * 4
+    assert steps == [0, 1, 2] * 2
+    assert counted.images >= 2 * 24 * 2
     assert np.isfinite(explainer.history.history["loss"]).all()
 
 
@@ -165,9 +173,10 @@ def test_the_teacher_runs_once_per_image_and_view(small_teacher, images, tmp_pat
         explainer = learned(
             small_teacher,
             images,
-            fit={"epochs": 3, "cache_dir": tmp_path, "validation_data": images[:5]},
+            views=3,
+            fit={"epochs": 2, "cache_dir": tmp_path, "validation_data": images[:5]},
         )
-    assert counted.images == (24 + 5) * 4
+    assert counted.images == (24 + 5) * 3
     # Once more, and the cache on disk is opened.
     with CountedTeacher(small_teacher) as counted:
         explainer.fit(images, epochs=1, batch_size=8, verbose=0, cache_dir=tmp_path)
@@ -183,7 +192,6 @@ def test_views(small_teacher, images, views, in_step):
             images,
             views=views,
             views_per_step=in_step,
-            fit={"epochs": 1},
         )
     assert counted.images == 24 * views
     logged = explainer.history.history["equivariance_loss"][0]
@@ -204,7 +212,7 @@ def test_batches_of_the_given_size(small_teacher, images, size, steps):
 
 @one_backend
 def test_defaults_are_the_recipes(small_teacher, images):
-    explainer = made(small_teacher, batch_size=12, epochs=3, views=1, views_per_step=1)
+    explainer = made(small_teacher, batch_size=11, epochs=3, views=1, views_per_step=1)
     seen = []
     count = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: seen.append(batch)
@@ -214,23 +222,33 @@ def test_defaults_are_the_recipes(small_teacher, images):
 
 
 @one_backend
-def test_float16_cache_learns_nearly_the_same(small_teacher, images, from_array):
-    explainer = learned(small_teacher, images, fit={"cache_dtype": "float16"})
-    for mine, theirs in zip(weights_of(explainer), from_array, strict=True):
-        assert np.abs(mine - theirs).mean() <= 0.02 * (np.abs(theirs).mean() + 1e-3)
+def test_float16_cache_learns_nearly_the_same(small_teacher, images):
+    figures = [
+        learned(
+            small_teacher,
+            images,
+            # Clusters of so few cells may end elsewhere by a rounding.
+            warm_start=False,
+            optimizer=keras.optimizers.SGD(1e-4),
+            fit={"cache_dtype": dtype},
+        ).history.history
+        for dtype in ("float16", "float32")
+    ]
+    for name in figures[1]:
+        assert figures[0][name] == pytest.approx(figures[1][name], rel=0.06), name
 
 
 @one_backend
-def test_validation_split_holds_the_last_images_out(small_teacher, images):
+def test_validation_split_holds_the_last_images_out(small_teacher, images, from_array):
     """What is learned equals learning on the first ones alone."""
     split = learned(small_teacher, images, fit={"validation_split": 0.25})
-    whole = learned(small_teacher, images, fit={"validation_data": images[18:]})
-    first = learned(
-        small_teacher, images[:18], fit={"validation_data": images[18:]}
-    )
+    first = learned(small_teacher, images[:18], fit={"validation_data": images[18:]})
     assert_bit_equal(weights_of(split), weights_of(first))
     assert split.history.history.keys() == first.history.history.keys()
-    assert not np.array_equal(weights_of(split)[0], weights_of(whole)[0])
+    assert any(
+        not np.array_equal(mine, theirs)
+        for mine, theirs in zip(weights_of(split), from_array, strict=True)
+    )
 
 
 @one_backend
@@ -241,7 +259,7 @@ def test_validation_split_holds_the_last_images_out(small_teacher, images):
 )
 def test_validation_data_in_other_forms(small_teacher, images, data):
     explainer = learned(
-        small_teacher, images, fit={"epochs": 1, "validation_data": data(images[:7])}
+        small_teacher, images, fit={"validation_data": data(images[:7])}
     )
     assert np.isfinite(explainer.history.history["val_loss"]).all()
 
@@ -383,19 +401,44 @@ def test_refused_explainers(small_teacher, arguments, error, message):
 
 @one_backend
 def test_a_teacher_with_nan_features(images):
-    teacher = make_teacher()
-    kernel = teacher.model.get_layer("top").kernel
-    kernel.assign(np.full(kernel.shape, np.inf, "float32"))
+    image = keras.Input((24, 32, 3))
+    x = keras.layers.Conv2D(4, 3, 4, padding="same", name="tap")(image)
+    x = ops.log(x)  # of numbers below 0 too
+    x = keras.layers.Conv2D(4, 3, 2, padding="same", name="top")(x)
+    teacher = Teacher(keras.Model(image, x), "tap", ["top"], preprocessing="unit")
     with pytest.raises(DataError, match="NaN or infinity"):
         learned(teacher, images)
+    # Not cached, they are not looked at before they are learned from.
+    with pytest.raises(KerasExplainerError, match="NaN or infinity"):
+        learned(teacher, Batches(images, 8))
+
+
+@one_backend
+def test_endless_pydataset(small_teacher, fitted, images):
+    class Endless(keras.utils.PyDataset):
+        num_batches = None
+
+        def __getitem__(self, index):
+            return images[:8]
+
+    for use in (
+        lambda: learned(small_teacher, Endless()),
+        lambda: learned(small_teacher, Endless(), fit={"cache_key": "a"}),
+        lambda: fitted.evaluate(Endless(), verbose=0),
+        lambda: fitted.predict(Endless(), verbose=0),
+    ):
+        with pytest.raises(ConfigError, match="endless"):
+            use()
 
 
 @one_backend
 def test_more_filters_than_channels_and_one_filter(small_teacher, images):
     for filters in (1, 40):
-        explainer = learned(small_teacher, images, filters=filters, fit={"epochs": 1})
+        explainer = learned(small_teacher, images, filters=filters)
         assert np.isfinite(explainer.history.history["loss"]).all()
-        assert explainer.predict(images[:2], verbose=0)["part_maps"].shape[-1] == filters
+        assert (
+            explainer.predict(images[:2], verbose=0)["part_maps"].shape[-1] == filters
+        )
 
 
 @one_backend

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from model_state import state
-from quick import EAGER, BACKEND, assert_bit_equal, learned, made, weights_of
+from quick import BACKEND, EAGER, assert_bit_equal, learned, made, weights_of
 from small_teacher import make_images, make_teacher
 
 from keras_explainer.errors import DivergenceError
@@ -43,9 +43,7 @@ def test_the_seed_decides_all(small_teacher, images, settings):
     results = {}
     for run, seed in enumerate((1, 1, 2)):
         keras.utils.set_random_seed(run)
-        explainer = learned(
-            small_teacher, images, seed=seed, fit={"epochs": 1}, **SETTINGS[settings]
-        )
+        explainer = learned(small_teacher, images, seed=seed, **SETTINGS[settings])
         results[run] = weights_of(explainer)
     assert_bit_equal(results[0], results[1])
     assert any(
@@ -93,7 +91,9 @@ def test_p_moves(small_teacher, images):
     """A large eta draws it up, none lets it go where the reconstruction wants it."""
     start, ends = 0.3, {}
     for eta in (0.0, 30.0):
-        explainer = made(small_teacher, eta=eta, initial_share=start)
+        explainer = made(
+            small_teacher, keras.optimizers.Adam(5e-3), eta=eta, initial_share=start
+        )
         assert explainer.share == pytest.approx(start, rel=1e-5)
         explainer.fit(images, epochs=4, batch_size=8, verbose=0)
         ends[eta] = explainer.share
@@ -138,7 +138,7 @@ def test_a_second_fit_does_not_start_again(small_teacher, images):
 
 def test_learning_goes_on_as_if_it_had_not_stopped(small_teacher, images):
     """Order and views are the epoch's: 2 + 2 epochs are 4 epochs."""
-    options = {"batch_size": 8, "verbose": 0}
+    options = {"batch_size": 12, "verbose": 0}
     whole = made(small_teacher, keras.optimizers.SGD(1e-3), ordinary_drop=0.3)
     whole.fit(images, epochs=4, **options)
     parts = made(small_teacher, keras.optimizers.SGD(1e-3), ordinary_drop=0.3)
@@ -155,11 +155,11 @@ def test_rate_of_a_named_optimiser_warms_up_and_decays(small_teacher, images):
             float(explainer.optimizer.learning_rate)
         )
     )
-    explainer.fit(images, epochs=20, batch_size=12, verbose=0, callbacks=[note])
+    explainer.fit(images, epochs=10, batch_size=12, verbose=0, callbacks=[note])
     highest = explainer.recipe.learning_rate
-    assert len(rates) == 40
+    assert len(rates) == 20
     assert max(rates) == pytest.approx(highest, rel=0.02) and rates[0] < 0.5 * highest
-    assert rates[-1] < 0.05 * highest and np.argmax(rates) < 6
+    assert rates[-1] < 0.05 * highest and np.argmax(rates) < 4
     given = keras.optimizers.Adam(3e-4)
     explainer.compile(given, **EAGER)
     explainer.fit(images, epochs=1, batch_size=12, verbose=0)
@@ -218,9 +218,7 @@ def test_weights_that_become_nan_in_the_last_step_are_not_kept(small_teacher, im
                 self.model.optimizer.learning_rate = float("inf")
 
     with pytest.raises(DivergenceError):
-        explainer.fit(
-            images, epochs=1, batch_size=8, verbose=0, callbacks=[LastStep()]
-        )
+        explainer.fit(images, epochs=1, batch_size=8, verbose=0, callbacks=[LastStep()])
     assert all(np.isfinite(values).all() for values in weights_of(explainer))
 
 
@@ -264,7 +262,7 @@ def test_before_learning_nothing_is_claimed(small_teacher):
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("jit", [True, False])
 def test_compiled_and_eager_learn_the_same(small_teacher, images, jit):
-    explainer = Explainer(small_teacher, filters=6)
+    explainer = Explainer(small_teacher, filters=6, views=2)
     explainer.compile(keras.optimizers.SGD(1e-3), jit_compile=jit)
     explainer.fit(images, epochs=1, batch_size=8, verbose=0)
     eager = made(small_teacher, keras.optimizers.SGD(1e-3))
@@ -300,8 +298,8 @@ def test_mixed_precision(small_teacher, images, policy):
 
 @one_backend
 def test_float64(small_teacher, images):
-    explainer = learned(small_teacher, images, dtype="float64", fit={"epochs": 1})
-    exact = learned(small_teacher, images, fit={"epochs": 1})
+    explainer = learned(small_teacher, images, dtype="float64")
+    exact = learned(small_teacher, images)
     assert explainer.history.history["loss"] == pytest.approx(
         exact.history.history["loss"], rel=1e-3
     )
@@ -317,6 +315,7 @@ def test_equivariance_is_learned(small_teacher):
             small_teacher,
             images,
             equivariance_weight=weight,
+            optimizer=keras.optimizers.Adam(1e-2),
             fit={"epochs": 8, "validation_split": 0.25},
         )
         if weight:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 from quick import Batches, learned
-from reference import equivariance, filter_loss, part_mask, tracks
+from reference import equivariance, filter_loss, part_mask, separation, tracks
 from small_teacher import CountedTeacher, make_teacher
 from test_case import to_numpy
 
@@ -108,6 +108,7 @@ def test_evaluate_equals_figures_computed_by_hand(fitted, images, outputs):
             ).mean()
             for name in ("maps_1", "maps")
         ),
+        "separation_loss": separation.separation_loss(outputs["maps"]),
     }
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, rel=2e-3, abs=2e-5), name
@@ -117,6 +118,7 @@ def test_evaluate_equals_figures_computed_by_hand(fitted, images, outputs):
         + recipe.logits_weight * expected["logits_loss"]
         + recipe.filter_loss_weight * expected["filter_loss"]
         + recipe.eta * expected["share_loss"]
+        + recipe.separation_weight * expected["separation_loss"]
     )
     assert found["loss"] == pytest.approx(total, rel=2e-3)
     assert np.isnan(found["equivariance_loss"])  # of the whole images alone

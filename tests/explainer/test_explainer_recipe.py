@@ -21,9 +21,15 @@ one_backend = pytest.mark.one_backend
 
 def test_the_papers_settings():
     paper = Recipe.named("paper")
-    assert (paper.beta, paper.tau, paper.temperature, paper.peaks) == (4.0, None, None, 1)
+    assert (paper.beta, paper.tau, paper.temperature, paper.peaks) == (
+        4.0,
+        None,
+        None,
+        1,
+    )
     assert paper.views == paper.views_per_step == 1
     assert paper.equivariance_weight == paper.logits_weight == 0
+    assert paper.separation_weight == 0
     assert not paper.warm_start and paper.ordinary_drop == 0
     assert paper.eta > 0 and paper.filter_loss_weight > 0
     assert set(Objective(paper).losses) == {
@@ -79,7 +85,12 @@ def test_settings_reach_the_network(small_teacher):
     assert encoder.norm_ordinary.momentum == encoder.norm_interpretable.momentum == 0.5
     loss = explainer.objective.filter_loss
     assert (loss.beta, loss.tau, loss.temperature) == (6.0, 0.1, 3.0)
-    assert explainer(np.zeros((1, 6, 8, 12), "float32"))["encoding"].shape == (1, 3, 4, 6)
+    assert explainer(np.zeros((1, 6, 8, 12), "float32"))["encoding"].shape == (
+        1,
+        3,
+        4,
+        6,
+    )
 
 
 @one_backend
@@ -91,13 +102,15 @@ def test_settings_reach_the_network(small_teacher):
         ("filter_loss_weight", "filter_loss"),
         ("eta", "share_loss"),
         ("equivariance_weight", "equivariance_loss"),
+        ("separation_weight", "separation_loss"),
     ],
 )
 def test_a_loss_of_weight_zero_is_not_computed(weight, name):
     losses = Objective(Recipe.resolve("default")).losses
-    assert name in losses and name not in Objective(
-        Recipe.resolve("default", **{weight: 0.0})
-    ).losses
+    assert (
+        name in losses
+        and name not in Objective(Recipe.resolve("default", **{weight: 0.0})).losses
+    )
     assert Objective(Recipe.resolve("default", **{weight: 0.7})).losses[name][0] == 0.7
 
 
@@ -146,6 +159,7 @@ def test_numbers_of_numpy_become_plain():
         {"logits_weight": -0.1},
         {"eta": -0.1},
         {"equivariance_weight": -0.1},
+        {"separation_weight": -0.1},
         {"ordinary_drop": 1.0},
         {"views": 0},
         {"views_per_step": 0},

@@ -51,7 +51,9 @@ def test_loaded_gives_the_same_figures(fitted, images, saved, small_teacher):
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, rel=1e-3, nan_ok=True), name
     assert loaded.statistics.is_measured
-    assert loaded.statistics.variance_share(0.4) == fitted.statistics.variance_share(0.4)
+    assert loaded.statistics.variance_share(0.4) == fitted.statistics.variance_share(
+        0.4
+    )
 
 
 def test_learning_goes_on_after_loading(fitted, images, saved, small_teacher):
@@ -61,10 +63,13 @@ def test_learning_goes_on_after_loading(fitted, images, saved, small_teacher):
     loaded.fit(images[:18], epochs=2, batch_size=8, verbose=0)
     history = loaded.history.history
     assert np.isfinite(history["loss"]).all()
-    assert history["reconstruction_loss"][0] < 1.3 * (
-        fitted.history.history["reconstruction_loss"][-1]
+    assert (
+        history["reconstruction_loss"][0]
+        < 1.3 * (fitted.history.history["reconstruction_loss"][-1])
     )
-    assert not np.array_equal(weights_of(loaded)[0], weights_of(fitted)[0])
+    assert not np.array_equal(
+        loaded.encoder.get_weights()[0], fitted.encoder.get_weights()[0]
+    )
 
 
 @one_backend
@@ -156,12 +161,11 @@ SETTINGS = {
 @one_backend
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_every_kind_of_explainer(small_teacher, images, tmp_path, settings):
-    explainer = learned(
-        small_teacher, images, fit={"epochs": 1}, **SETTINGS[settings]
-    )
+    explainer = learned(small_teacher, images, **SETTINGS[settings])
     path = tmp_path / "a.keras"
     explainer.save(path)
     loaded = load(path, small_teacher)
+    loaded.compile("adam", **EAGER)
     assert loaded.recipe == explainer.recipe
     assert loaded.dtype_policy == explainer.dtype_policy
     assert_bit_equal(weights_of(loaded), weights_of(explainer))
@@ -186,14 +190,10 @@ def test_weights_alone(fitted, small_teacher, tmp_path):
 @one_backend
 def test_a_file_of_pickled_code_is_not_run(small_teacher, images, tmp_path):
     """Loading is in safe mode: a Lambda in a user's decoder is refused."""
-    inner = keras.Sequential(
-        [
-            keras.Input((6, 8, 6)),
-            keras.layers.Conv2D(16, 3, 2, padding="same"),
-            keras.layers.Lambda(lambda x: x * 2),
-        ]
-    )
-    decoder = keras.Model(inner.inputs, {"top": inner.output})
+    encoding = keras.Input((6, 8, 6))
+    x = keras.layers.Conv2D(16, 3, 2, padding="same")(encoding)
+    x = keras.layers.Lambda(lambda x: x * 2)(x)
+    decoder = keras.Model(encoding, {"top": x})
     explainer = made(small_teacher, decoder=decoder)
     path = tmp_path / "a.keras"
     explainer.save(path)

@@ -93,9 +93,7 @@ class TestInterpretableConv2D(TestCase):
     def test_learning_lowers_the_filter_loss(self):
         features = np.maximum(noise((6, 5, 7, 4)), 0)
         keras.utils.set_random_seed(1)
-        layer = InterpretableConv2D(
-            3, filter_loss=FilterLoss(), filter_loss_weight=1.0
-        )
+        layer = InterpretableConv2D(3, filter_loss=FilterLoss(), filter_loss_weight=1.0)
         image = keras.Input(features.shape[1:])
         model = keras.Model(image, 0.0 * ops.mean(layer(image), axis=(1, 2, 3)))
         model.compile(keras.optimizers.Adam(1e-2), loss="mse")

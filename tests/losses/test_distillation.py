@@ -33,9 +33,7 @@ def test_the_mean_as_reconstruction_costs_one():
 
 def test_gradient():
     features, reconstruction = noise((3, 4, 5, 2), 1), noise((3, 4, 5, 2), 2)
-    found = gradient(
-        lambda x: relative_squared_error(features, x, 7.0), reconstruction
-    )
+    found = gradient(lambda x: relative_squared_error(features, x, 7.0), reconstruction)
     np.testing.assert_allclose(
         found, 2 * (reconstruction - features) / (3 * 7.0), rtol=1e-4, atol=1e-6
     )

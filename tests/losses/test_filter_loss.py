@@ -161,7 +161,8 @@ def test_without_temperature_scale_matters():
 
 
 @pytest.mark.parametrize(
-    "chunk", [2, *(pytest.param(n, marks=pytest.mark.one_backend) for n in (1, 3, 5, 9))]
+    "chunk",
+    [2, *(pytest.param(n, marks=pytest.mark.one_backend) for n in (1, 3, 5, 9))],
 )
 def test_chunks_of_filters_give_the_same_values_and_gradients(chunk):
     maps = relu_maps((4, 3, 5, 5), 3)

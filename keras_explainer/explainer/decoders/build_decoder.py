@@ -64,6 +64,7 @@ def build_decoder(
                 teacher.copy_upper(recipe.train_copy),
                 recipe.adapter_size,
                 recipe.train_copy,
+                seed,
                 name="decoder",
                 dtype=dtype,
             )

@@ -110,8 +110,9 @@ class ConvDecoder(keras.layers.Layer):
 def _strides(size: Any, wanted: Any) -> tuple[int, int]:
     """The largest strides that do not go below the wanted size."""
     rows, columns = (max(1, -(-a // b)) for a, b in zip(size, wanted, strict=True))
-    while -(-size[0] // rows) < wanted[0]:
+    # A target that is larger than the chain is reached by resizing.
+    while rows > 1 and -(-size[0] // rows) < wanted[0]:
         rows -= 1
-    while -(-size[1] // columns) < wanted[1]:
+    while columns > 1 and -(-size[1] // columns) < wanted[1]:
         columns -= 1
     return rows, columns

@@ -22,6 +22,7 @@ class TeacherCopyDecoder(keras.layers.Layer):
             `Teacher.copy_upper` makes it.
         adapter_size: side of the adapter's kernel, an odd number.
         train_copy: whether the copied layers learn on, beside the adapter.
+        seed: of the adapter's start weights.
 
     Input: `x_enc` `(N, H, W, F)`. Output: dict `{target: features}`.
     """
@@ -31,6 +32,7 @@ class TeacherCopyDecoder(keras.layers.Layer):
         copy: keras.Model,
         adapter_size: int = 1,
         train_copy: bool = True,
+        seed: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -38,11 +40,13 @@ class TeacherCopyDecoder(keras.layers.Layer):
         self.copy.trainable = train_copy
         self.adapter_size = adapter_size
         self.train_copy = train_copy
+        self.seed = seed
         self.adapter = keras.layers.Conv2D(
             copy.inputs[0].shape[-1],
             adapter_size,
             padding="same",
             data_format="channels_last",
+            kernel_initializer=keras.initializers.GlorotUniform(seed),
             dtype=self.dtype_policy,
             name="adapter",
         )
@@ -60,6 +64,7 @@ class TeacherCopyDecoder(keras.layers.Layer):
             "copy": keras.saving.serialize_keras_object(self.copy),
             "adapter_size": self.adapter_size,
             "train_copy": self.train_copy,
+            "seed": self.seed,
         }
 
     @classmethod
