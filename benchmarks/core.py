@@ -78,6 +78,8 @@ def one(category: str, seed: int, extra: list[str]) -> dict[str, Any]:
         )  # fmt: skip
         measured([*program, "evaluate", run, *where, "--json", f"{folder}/m.json"])
         metrics = json.loads(Path(f"{folder}/m.json").read_text())
+    # Where the photographs lie is no result.
+    metrics["data"].pop("directory", None)
     return {
         "category": category,
         "seed": seed,

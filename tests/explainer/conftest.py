@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from small_teacher import make_images
 
-from keras_explainer.explainer import Explainer
+from keras_explainer.explainer import Explainer, warm_start
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_cells():
+    """The small teacher has some thousand cells: no need to cluster 30 000."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warm_start, "MOST_CELLS", 2000)
+        yield
 
 
 @pytest.fixture(scope="session")

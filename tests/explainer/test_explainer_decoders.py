@@ -102,16 +102,15 @@ class TestFCDecoder(TestCase):
 @one_backend
 class TestConvDecoder(TestCase):
     @pytest.mark.parametrize(
-        "shapes",
+        "shapes, width",
         [
-            {"a": (6, 8, 4), "b": (3, 4, 5), "c": (7,)},
-            {"a": (5, 3, 4)},
-            {"a": (12, 16, 3)},
-            {"a": (7,), "b": (1, 1, 3)},
+            ({"a": (6, 8, 4), "b": (3, 4, 5), "c": (7,)}, 6),
+            ({"a": (5, 3, 4)}, None),
+            ({"a": (12, 16, 3)}, None),
+            ({"a": (7,), "b": (1, 1, 3)}, None),
         ],
         ids=str,
     )
-    @pytest.mark.parametrize("width", [None, 6])
     def test_layer(self, shapes, width):
         self.run_layer_test(
             ConvDecoder(shapes, dict.fromkeys(shapes, "linear"), width),
@@ -183,7 +182,7 @@ MIXED = {"targets": ("top", "gap")}
 )
 def test_decoder_of_a_teacher(images, options, decoder, kind):
     teacher = make_teacher(**options)
-    explainer = learned(teacher, images, decoder=decoder, fit={"epochs": 4})
+    explainer = learned(teacher, images, decoder=decoder, fit={"epochs": 3})
     assert type(explainer.decoder) is kind
     history = explainer.history.history
     assert (
@@ -232,6 +231,17 @@ def test_a_linear_head(images):
     history = explainer.history.history
     assert "kl" not in history and "top1_agreement" not in history
     assert {"logits_loss", "explained_variance_logits"} <= set(history)
+
+
+VARIED = (
+    "depthwise",
+    "nested_sequential",
+    "inception",
+    "squeeze_excite",
+    "five_channels",
+    "mixed_precision",
+    "two_answers",
+)
 
 
 @keras.saving.register_keras_serializable(package="test_decoders")
@@ -286,7 +296,13 @@ def test_a_decoder_that_does_not_fit(small_teacher, give, message):
 
 
 @one_backend
-@pytest.mark.parametrize("name", archetypes.ARCHETYPES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in VARIED else pytest.param(name, marks=pytest.mark.slow)
+        for name in archetypes.ARCHETYPES
+    ],
+)
 def test_teachers_of_many_kinds(name):
     """Signed taps, ReLU6, nested, shared layers, five channels, sigmoid, no head, …"""
     teacher = Teacher(

@@ -151,7 +151,6 @@ def test_files_that_are_none(saved, tmp_path, small_teacher):
 SETTINGS = {
     "conv": {"decoder": "conv"},
     "learning copy": {"train_copy": True},
-    "paper": {"recipe": "paper"},
     "pooled, narrow masks": {"decoder": "conv", "pool_size": 2, "beta": 7.0},
     "bfloat16": {"dtype": "mixed_bfloat16"},
     "several peaks, drop": {"peaks": 2, "ordinary_drop": 0.4},
