@@ -13,7 +13,8 @@ def test_equals_central_differences() -> None:
     weights = np.random.default_rng(1).normal(size=(2, 3, 4)).astype("float32")
 
     def function(x):
-        return ops.sum(weights * ops.sin(x) * ops.square(x))
+        scale = ops.convert_to_tensor(weights)
+        return ops.sum(scale * ops.sin(x) * ops.square(x))
 
     found = ops.convert_to_numpy(input_gradient(function, inputs))
     x = inputs.astype("float64")

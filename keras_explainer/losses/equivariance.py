@@ -44,6 +44,7 @@ def to_image(positions: Any, boxes: Any) -> Any:
     Returns:
         `(..., F, 2)`, (y, x) fractions of the image.
     """
+    boxes = ops.convert_to_tensor(boxes)
     top, left, height, width, flipped = (boxes[..., i, None] for i in range(5))
     y, x = positions[..., 0], positions[..., 1]
     x = x + flipped * (1.0 - 2.0 * x)
@@ -52,6 +53,7 @@ def to_image(positions: Any, boxes: Any) -> Any:
 
 def inside(points: Any, boxes: Any) -> Any:
     """Whether points of the image, `(..., F, 2)`, lie in boxes `(..., 5)`: bool."""
+    points, boxes = ops.convert_to_tensor(points), ops.convert_to_tensor(boxes)
     top, left, height, width = (boxes[..., i, None] for i in range(4))
     y, x = points[..., 0], points[..., 1]
     return (y >= top) & (y <= top + height) & (x >= left) & (x <= left + width)
