@@ -366,7 +366,9 @@ class Explainer(TeacherBound, keras.Model):
         self._selected = self._predicted
         try:
             rows = one_pass(self, x, batch_size, taps_only=True)
-            return super().predict(rows, verbose=verbose, **kwargs)
+            found = super().predict(rows, verbose=verbose, **kwargs)
+            # JAX sorts the keys of a dict.
+            return {name: found[name] for name in outputs}
         finally:
             self._selected = None
 
