@@ -24,6 +24,15 @@ import pytest  # noqa: E402
 
 BACKEND = keras.backend.backend()
 
+if importlib.util.find_spec("hypothesis") is not None:
+    import hypothesis
+
+    # The same examples in each run; nothing is written beside the tests.
+    hypothesis.settings.register_profile(
+        "repeatable", derandomize=True, deadline=None, database=None
+    )
+    hypothesis.settings.load_profile("repeatable")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(

@@ -91,6 +91,10 @@ class TestCase:
     object; others are made from its configuration.
     """
 
+    def setup_method(self) -> None:
+        """The same start weights in each run."""
+        keras.utils.set_random_seed(0)
+
     def run_layer_test(
         self,
         layer: keras.layers.Layer,
