@@ -11,9 +11,12 @@ from small_teacher import make_images
 from keras_explainer.explainer import Explainer, warm_start
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def few_cells():
-    """The small teacher has some thousand cells: no need to cluster 30 000."""
+    """The small teacher has some thousand cells: no need to cluster 30 000.
+
+    Undone after each file: other folders' tests may follow in the same process.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(warm_start, "MOST_CELLS", 2000)
         yield

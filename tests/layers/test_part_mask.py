@@ -79,7 +79,7 @@ class TestPartMask(TestCase):
         maps = relu_maps((2, 5, 6, 3), seed=3)
         weights = noise(maps.shape, 4)
         layer = PartMask(4.0)
-        found = gradient(lambda x: ops.sum(layer(x) * weights), maps)
+        found = gradient(lambda x: ops.sum(ops.multiply(layer(x), weights)), maps)
         np.testing.assert_allclose(
             found, weights * reference.mask(maps), rtol=1e-5, atol=1e-6
         )

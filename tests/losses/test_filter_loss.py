@@ -83,8 +83,9 @@ def test_beta_and_tau(beta, tau):
         rtol=1e-4,
         atol=5e-7,
     )
+    # Of two sums near log N, whose float32 step is 1.2e-7, it is the difference.
     assert float(to_numpy(loss(maps))) == pytest.approx(
-        reference.filter_loss(maps, beta, tau).mean(), rel=1e-4
+        reference.filter_loss(maps, beta, tau).mean(), rel=1e-4, abs=5e-7
     )
 
 
