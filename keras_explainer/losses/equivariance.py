@@ -44,7 +44,7 @@ def to_image(positions: Any, boxes: Any) -> Any:
     Returns:
         `(..., F, 2)`, (y, x) fractions of the image.
     """
-    boxes = ops.convert_to_tensor(boxes)
+    positions, boxes = ops.convert_to_tensor(positions), ops.convert_to_tensor(boxes)
     top, left, height, width, flipped = (boxes[..., i, None] for i in range(5))
     y, x = positions[..., 0], positions[..., 1]
     x = x + flipped * (1.0 - 2.0 * x)

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 
 import drawn_data
+import keras
 import numpy as np
 import pytest
 
@@ -167,8 +168,10 @@ def test_fidelity_figures_are_those_of_their_definitions(
     )
     for gone, encoding in encodings.items():
         found = metrics["explainer"] if gone is None else metrics["explainer"][gone]
-        rebuilt = np.asarray(explainer.decode(encoding.astype("float32"))["high"])
-        answer = np.asarray(teacher.head(rebuilt)["logits"])
+        rebuilt = keras.ops.convert_to_numpy(
+            explainer.decode(encoding.astype("float32"))["high"]
+        )
+        answer = keras.ops.convert_to_numpy(teacher.head(rebuilt)["logits"])
         for name, expected in (
             ("high", variance_explained(targets["high"], rebuilt)),
             ("logits", variance_explained(logits, answer)),
