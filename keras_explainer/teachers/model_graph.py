@@ -146,6 +146,12 @@ class ModelGraph:
             raise TeacherError(
                 f"'{self.model.name}' cannot take images of {shape}: {reason}"
             ) from error
+        # JAX traces on with maps of no cells.
+        if any(0 in found.shape[1:] for found in traced.values()):
+            raise TeacherError(
+                f"'{self.model.name}' cannot take images of {shape}: a layer would "
+                "have an output without cells."
+            )
         self.values = [
             replace(value, shape=tuple(traced[value.index].shape))
             for value in self.values
