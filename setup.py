@@ -59,7 +59,7 @@ setup(
     },
     package_data={
         "keras_explainer": ["py.typed"],
-        "keras_explainer.zoo": ["**/*.yaml", "**/*.json"],
+        "keras_explainer.zoo": ["**/*.yaml", "**/*.json", "**/*.keras"],
     },
     include_package_data=False,
     zip_safe=False,

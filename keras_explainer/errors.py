@@ -28,6 +28,10 @@ class RunError(KerasExplainerError, RuntimeError):
     """A run folder that is missing, foreign, incomplete or cannot be written."""
 
 
+class ZooError(KerasExplainerError, RuntimeError):
+    """An entry or file of the zoo that is missing, foreign or cannot be downloaded."""
+
+
 class DivergenceError(KerasExplainerError, ArithmeticError):
     """Learning gave NaN or infinity; the last good weights were kept."""
 

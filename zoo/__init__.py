@@ -1,10 +1,16 @@
-"""The zoo: one configuration per CNN, and the records of what was measured with it.
+"""The zoo: CNNs as data, with explainers that were learned on them.
+
+    import keras_explainer as kx
+    explainer = kx.zoo.load("creatures")
 
 The folder lies beside the package and is imported as `keras_explainer.zoo` (`setup.py`
-maps the name), from an installed package, editable or not. Nothing in it is code that
-depends on a network's name: what differs between CNNs is data. It holds no entry yet.
+maps the name), from an installed package, editable or not.
 """
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from .load import load, load_teacher
+from .zoo_entry import ZooEntry
+from .zoo_file import ZooFile
+
+__all__ = ["ZooEntry", "ZooFile", "load", "load_teacher"]

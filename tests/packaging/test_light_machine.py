@@ -10,18 +10,17 @@ import pytest
 
 # As if the packages were not installed; Keras itself imports TensorFlow where it is.
 BLOCK = """
-import importlib.abc, sys
+import sys
+from importlib.machinery import PathFinder
 
-class Blocked(importlib.abc.MetaPathFinder):
-    names = {"tensorflow", "tf_keras", "tensorflow_hub", "typer", "pydantic"}
+names = {"tensorflow", "tf_keras", "tensorflow_hub", "typer", "pydantic"}
+find = PathFinder.find_spec
 
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in self.names:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return None
+def find_spec(name, path=None, target=None):
+    return None if name.partition(".")[0] in names else find(name, path, target)
 
-sys.meta_path.insert(0, Blocked())
-for name in Blocked.names:
+PathFinder.find_spec = staticmethod(find_spec)
+for name in names:
     try:
         __import__(name)
     except ModuleNotFoundError:

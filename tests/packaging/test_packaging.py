@@ -27,7 +27,7 @@ SOURCES = {
 }
 ZOO = {
     "keras_explainer/" + path.relative_to(ROOT).as_posix()
-    for pattern in ("*.py", "*.yaml", "*.json")
+    for pattern in ("*.py", "*.yaml", "*.json", "*.keras")
     for path in ROOT.glob(f"zoo/**/{pattern}")
 }
 
@@ -124,7 +124,7 @@ def test_locked_versions_satisfy_the_stated_ones(metadata: Any) -> None:
     for line in metadata.get_all("Requires-Dist"):
         requirement = packaging.Requirement(line)
         extra = re.search(r"extra == .(\w+)", str(requirement.marker or ""))
-        if extra and extra[1] not in ("dev", "jax"):
+        if extra and extra[1] not in ("dev", "jax", "report"):
             continue
         version = locked[requirement.name.lower().replace("_", "-")]
         assert requirement.specifier.contains(version), line

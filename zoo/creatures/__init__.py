@@ -1,0 +1,1 @@
+"""The `creatures` teacher: a small CNN for drawn creatures, and its record."""
