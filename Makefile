@@ -15,6 +15,7 @@ TORCH ?= torch==2.13.0
 
 PY = $(VENV)/bin/python
 STAMP = $(VENV)/.installed
+DEMO_STAMP = $(VENV)/.installed-for-demo
 TORCH_VENV = $(VENV)-torch
 FLOOR_VENV = $(VENV)-floor
 
@@ -27,10 +28,10 @@ ELSEWHERE = $(QUICK) and not tensorflow and not one_backend
 # The rooms that compute with the backend, and those of its tests that every backend
 # must pass.
 ON_BACKENDS = $(wildcard $(addprefix tests/,layers losses metrics teachers explainer \
-	explanation runs)) tests/test_gradients.py
+	explanation runs zoo)) tests/test_gradients.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-tensorflow test-jax test-torch test-floor test-slow \
+.PHONY: help setup demo test test-tensorflow test-jax test-torch test-floor test-slow \
 	test-data lint types tree clean distclean
 
 help:  ## list what can be made
@@ -41,7 +42,16 @@ setup: $(STAMP)  ## make the environment (VENV=.venv), once
 $(STAMP): setup.py requirements-dev.lock
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 to 3.13 found: make PYTHON=…"; exit 1; }
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet -c requirements-dev.lock -e '.[dev,jax]'
+	$(PY) -m pip install --quiet -c requirements-dev.lock -e '.[dev,jax,report]'
+	@touch $@
+
+demo: $(DEMO_STAMP)  ## learn, measure and show an explainer of drawn creatures, offline
+	KERAS_BACKEND=tensorflow $(VENV)/bin/keras-explainer demo --out demo $(ARGS)
+
+$(DEMO_STAMP): setup.py requirements-dev.lock
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 to 3.13 found: make PYTHON=…"; exit 1; }
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet -c requirements-dev.lock -e '.[report]'
 	@touch $@
 
 test: test-tensorflow test-jax  ## all quick tests, on TensorFlow and on JAX
@@ -55,13 +65,13 @@ test-jax: $(STAMP)  ## quick tests of what computes, on JAX
 
 test-torch: $(TORCH_VENV)/.installed  ## the same on PyTorch, without TensorFlow
 	$(ONE_CORE) KERAS_BACKEND=torch $(TORCH_VENV)/bin/python -m pytest $(PYTEST_ARGS) \
-		-m "$(ELSEWHERE)" $(ON_BACKENDS)
+		-m "$(ELSEWHERE)" $(ON_BACKENDS) tests/packaging/test_light_machine.py
 
 $(TORCH_VENV)/.installed: setup.py requirements-dev.lock
 	test -x $(TORCH_VENV)/bin/python || $(PYTHON) -m venv $(TORCH_VENV)
 	$(TORCH_VENV)/bin/python -m pip install --quiet -c requirements-dev.lock $(TORCH) \
 		keras numpy Pillow typer rich pydantic PyYAML \
-		pytest pytest-xdist hypothesis scipy scikit-learn
+		build hypothesis pytest pytest-xdist scikit-learn scipy setuptools wheel
 	$(TORCH_VENV)/bin/python -m pip install --quiet --no-deps -e .
 	@touch $@
 

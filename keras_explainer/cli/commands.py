@@ -61,7 +61,7 @@ def _is_own(error: Exception) -> bool:
 
 
 def _how_to_go_on(ctx: Any) -> str:
-    if ctx.invoked_subcommand != "train":
+    if ctx.invoked_subcommand not in ("train", "demo"):
         return ""
     return " What was learned is kept: give the same command with --resume to go on."
 

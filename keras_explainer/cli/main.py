@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keras_explainer.cli.commands import Commands
+from keras_explainer.cli.demo import demo
 from keras_explainer.cli.evaluate import evaluate
 from keras_explainer.cli.explain import explain
 from keras_explainer.cli.train import train
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(demo)
 app.command()(train)
 app.command()(evaluate)
 app.command()(explain)

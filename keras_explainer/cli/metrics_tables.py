@@ -42,7 +42,7 @@ def show_metrics(metrics: Mapping[str, Any]) -> None:
 
 
 def _parts(metrics: Mapping[str, Any]) -> Table:
-    table = _table("Parts", "Explainer", "Teacher", "Constant", "")
+    table = figure_table("Parts", "Explainer", "Teacher", "Constant", "")
     table.caption = "Constant: a filter that always fires at the image's centre."
     table.caption_justify = "left"
     constant = metrics["baselines"]["constant_position"]
@@ -58,7 +58,7 @@ def _parts(metrics: Mapping[str, Any]) -> Table:
                 _of(metrics["teacher"]),
                 _of(constant),
             )
-        table.add_row(title, *map(_number, figures), meaning)
+        table.add_row(title, *map(number, figures), meaning)
     return table
 
 
@@ -67,7 +67,7 @@ def _of(figures: Mapping[str, Any]) -> str:
 
 
 def _variance(explainer: Mapping[str, Any]) -> Table:
-    table = _table(
+    table = figure_table(
         "Explained variance ↑", "Whole", "Without ordinary", "Without interpretable", ""
     )
     table.caption = (
@@ -81,40 +81,42 @@ def _variance(explainer: Mapping[str, Any]) -> Table:
     )
     for name in explainer["explained_variance"]:
         values = [c.get("explained_variance", {}).get(name) for c in columns]
-        table.add_row(name, *map(_number, values))
+        table.add_row(name, *map(number, values))
     values = [column.get("top1_agreement") for column in columns]
-    table.add_row("(top1 agreement)", *map(_number, values))
+    table.add_row("(top1 agreement)", *map(number, values))
     return table
 
 
 def _fidelity(metrics: Mapping[str, Any]) -> Table:
-    table = _table("Fidelity", "Explainer", "Control", "")
+    table = figure_table("Fidelity", "Explainer", "Control", "")
     explainer = metrics["explainer"]
     controls = {
         "top1_agreement": explainer["top1_constant"],
         "accuracy": metrics["teacher"]["accuracy"],
     }
     for name, meaning in _FIDELITY:
-        control = _number(controls[name]) if name in controls else ""
+        control = number(controls[name]) if name in controls else ""
         title = name.replace("_", " ")
-        table.add_row(title, _number(explainer[name]), control, meaning)
+        table.add_row(title, number(explainer[name]), control, meaning)
     return table
 
 
-def _table(*columns: str) -> Table:
+def figure_table(*columns: str) -> Table:
+    """A table of a name, figures, and what they mean."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for number, title in enumerate(columns):
-        figure = 0 < number < len(columns) - 1
+    for at, title in enumerate(columns):
+        figure = 0 < at < len(columns) - 1
         table.add_column(
             title,
-            overflow="fold" if number == 0 else "ellipsis",
+            overflow="fold" if at == 0 else "ellipsis",
             justify="right" if figure else "left",
-            style="" if number < len(columns) - 1 else "dim",
+            style="" if at < len(columns) - 1 else "dim",
         )
     return table
 
 
-def _number(value: Any) -> str:
+def number(value: Any) -> str:
+    """A figure with four digits; a dash for what cannot be had."""
     if value is None:
         return "–"
     if isinstance(value, str):

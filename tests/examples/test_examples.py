@@ -31,3 +31,18 @@ def test_own_model(tmp_path: Path) -> None:
     }
     found = json.loads((tmp_path / "explanations.json").read_text())
     assert len(found["explanations"]) == 4
+
+
+@pytest.mark.one_backend
+def test_first_explainer_notebook() -> None:
+    """All cells in order, each as a notebook would run it."""
+    notebook = json.loads((ROOT / "examples" / "first_explainer.ipynb").read_text())
+    assert notebook["nbformat"] == 4
+    names: dict[str, object] = {}
+    cells = [c for c in notebook["cells"] if c["cell_type"] == "code"]
+    assert all(not cell["outputs"] for cell in cells)
+    for cell in cells:
+        exec(compile("".join(cell["source"]), "cell", "exec"), names)
+    assert names["truth"]["explainer"]["tracking"]["share"] > 0.5
+    assert names["figures"]["explained_variance"]["logits"] > 0.8
+    assert len(names["found"]) == 64
