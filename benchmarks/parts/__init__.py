@@ -1,0 +1,1 @@
+"""Methods that find parts, side by side: `python -m benchmarks.parts --help`."""

@@ -1,0 +1,88 @@
+"""All methods by name: what each learns from a category, and its figures."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+import keras_explainer as kx
+from benchmarks.parts.dictionaries import DICTIONARIES, train_cells
+from benchmarks.parts.features import Category
+from benchmarks.parts.measure import (
+    dictionary_figures,
+    explainer_figures,
+    map_figures,
+)
+from keras_explainer.datasets.feature_cache import FeatureCache
+
+FILTERS = 128
+EXPLAINERS: dict[str, dict[str, Any]] = {
+    "paper's explainer": {"recipe": "paper"},
+    "this explainer": {"recipe": "default"},
+}
+CONSTANT = "constant position"
+SHUFFLED = "this explainer, shuffled teacher"
+METHODS = (CONSTANT, *DICTIONARIES, *EXPLAINERS, SHUFFLED)
+
+
+def run_method(name: str, category: Category, seed: int) -> dict[str, Any]:
+    """Learns a method on a category and measures it.
+
+    Returns:
+        Its figures with `seconds` (learning alone), `parameters` and `decoder`.
+    """
+    start = time.perf_counter()
+    if name == CONSTANT:
+        maps = np.zeros((len(category.test), 3, 3, FILTERS), "float32")
+        maps[:, 1, 1] = 1
+        figures = {**map_figures(category, maps), "ev_logits": None, "ev_parts": None}
+        return {**figures, "p": None, "seconds": 0.0, "parameters": 0, "decoder": "–"}
+    if name in DICTIONARIES:
+        cells = train_cells(category.train.tap[:, 0], seed)
+        found = DICTIONARIES[name](cells, FILTERS, seed)
+        seconds = time.perf_counter() - start
+        figures = dictionary_figures(category, found)
+        parameters, decoder = found.parameters, found.decoder
+    else:
+        explainer = learn(category, seed, EXPLAINERS.get(name, {"recipe": "default"}))
+        seconds = time.perf_counter() - start
+        figures = explainer_figures(category, explainer)
+        parameters = sum(int(np.prod(v.shape)) for v in explainer.trainable_variables)
+        decoder = type(explainer.decoder).__name__
+    return {
+        **figures,
+        "seconds": round(seconds, 1),
+        "parameters": parameters,
+        "decoder": decoder,
+    }
+
+
+def learn(category: Category, seed: int, settings: dict[str, Any]) -> kx.Explainer:
+    """An explainer that has been learned with its recipe's own epochs."""
+    keras.utils.set_random_seed(seed)
+    explainer = kx.Explainer(category.teacher, filters=FILTERS, seed=seed, **settings)
+    explainer.compile(optimizer="adam")
+    features = category.train
+    if explainer.recipe.views == 1:
+        features = whole_images(features)
+    explainer.fit(
+        features,
+        epochs=explainer.recipe.epochs,
+        batch_size=explainer.recipe.batch_size,
+        verbose=0,
+    )
+    return explainer
+
+
+def whole_images(features: FeatureCache) -> FeatureCache:
+    """The same images without their further views."""
+    return FeatureCache(
+        features.tap[:, :1],
+        {name: array[:, :1] for name, array in features.targets.items()},
+        features.boxes[:, :1],
+        key=f"{features.key}[:, :1]",
+        fingerprint=features.fingerprint,
+    )

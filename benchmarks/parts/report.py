@@ -1,0 +1,115 @@
+"""Tables and the plot of the rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.parts.methods import METHODS
+from keras_explainer.files import save_atomically, write_text
+
+COLUMNS = {
+    "part_tracking_share": "tracking ↑",
+    "distinct_positions": "distinct ↑",
+    "concentration": "concentration ↑",
+    "location_instability": "instability ↓",
+    "landmark_error": "landmark error ↓",
+    "ev_logits": "EV logits ↑",
+    "ev_parts": "EV, parts alone ↑",
+    "dead_share": "dead ↓",
+    "p": "p",
+    "seconds": "seconds",
+    "parameters": "parameters",
+}
+
+
+def means(rows: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """Mean of each figure over the rows of a method; None where it has none."""
+    grouped: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        row = {**row, "dead_share": row["dead_filters"] / row["filters"]}
+        grouped[row["method"]].append(row)
+    found = {}
+    for method in METHODS:
+        if method not in grouped:
+            continue
+        found[method] = {
+            name: _mean([row[name] for row in grouped[method]]) for name in COLUMNS
+        }
+        found[method]["rows"] = float(len(grouped[method]))
+    return found
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def write_reports(rows: list[dict[str, Any]], folder: Path) -> str:
+    """Writes `rows.csv`, `table.md` and `frontier.png`; the table."""
+    text = io.StringIO()
+    names = [name for name in rows[0] if not isinstance(rows[0][name], list)]
+    writer = csv.DictWriter(text, names, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(folder / "rows.csv", text.getvalue())
+    found = means(rows)
+    categories = sorted({row["category"] for row in rows})
+    seeds = sorted({row["seed"] for row in rows})
+    lines = [
+        f"Mean over {', '.join(categories)}; seeds {', '.join(map(str, seeds))}; test "
+        "rows. EV: explained variance; parts alone: from the maps cut to their masks, "
+        "or without the ordinary track.",
+        "",
+        "| method | rows | " + " | ".join(COLUMNS.values()) + " |",
+        "| --- " * (len(COLUMNS) + 2) + "|",
+    ]
+    for method, figures in found.items():
+        cells = [_cell(name, figures[name]) for name in COLUMNS]
+        lines.append(
+            f"| {method} | {figures['rows']:.0f} | " + " | ".join(cells) + " |"
+        )
+    table = "\n".join(lines) + "\n"
+    write_text(folder / "table.md", table)
+    _plot(found, folder / "frontier.png")
+    return table
+
+
+def _cell(name: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    if name in ("seconds", "parameters"):
+        return f"{value:,.0f}"
+    return f"{value:.3f}"
+
+
+def _plot(found: dict[str, dict[str, float | None]], path: Path) -> None:
+    """Tracking against what the parts alone carry, below -1 drawn at -1."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5.5), layout="constrained")
+    axes = figure.subplots()
+    for method, figures in found.items():
+        tracking, carried = figures["part_tracking_share"], figures["ev_parts"]
+        if tracking is None or carried is None:
+            continue
+        (drawn,) = axes.plot(max(carried, -1), tracking, "o")
+        axes.annotate(
+            method,
+            (max(carried, -1), tracking),
+            xytext=(6, 4),
+            textcoords="offset points",
+            fontsize=9,
+            color=drawn.get_color(),
+        )
+    axes.set_xlabel("explained variance of the logits, parts alone (at least -1)")
+    axes.set_ylabel("part tracking share")
+    axes.set_xlim(-1.1, 1.1)
+    axes.set_ylim(-0.03, 1.03)
+    axes.grid(alpha=0.3)
+    save_atomically(path, lambda place: figure.savefig(place, dpi=110, format="png"))
