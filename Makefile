@@ -32,7 +32,7 @@ ON_BACKENDS = $(wildcard $(addprefix tests/,layers losses metrics teachers expla
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-tensorflow test-jax test-torch test-floor test-slow \
-	test-data lint types tree clean distclean
+	test-data dist lint types tree clean distclean
 
 help:  ## list what can be made
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -91,6 +91,9 @@ test-slow: $(STAMP)  ## tests that take minutes
 
 test-data: $(STAMP)  ## tests on photographs (KERAS_EXPLAINER_SHARED=../shared)
 	KERAS_BACKEND=tensorflow $(PY) -m pytest -q -m data $(ARGS)
+
+dist: $(STAMP)  ## wheel and sdist, the same bytes for the same commit
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PY) -m build --no-isolation
 
 # The package as it is installed, `zoo` in its place: tools that read files, not an
 # installation, see the import names.

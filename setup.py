@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import re
+import tarfile
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).parent
 
@@ -24,6 +28,39 @@ def packages() -> list[str]:
     zoo = ["keras_explainer.zoo"]
     zoo += [f"keras_explainer.zoo.{name}" for name in find_packages("zoo")]
     return find_packages(include=["keras_explainer", "keras_explainer.*"]) + zoo
+
+
+class ReproducibleSdist(sdist):
+    """With SOURCE_DATE_EPOCH set, the same sources give the same archive, byte by byte.
+
+    setuptools' own holds the times and owners of the files, and that of the build.
+    """
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, **owners):
+        time = os.environ.get("SOURCE_DATE_EPOCH")
+        if format != "gztar" or time is None or root_dir is not None:
+            return super().make_archive(
+                base_name, format, root_dir=root_dir, base_dir=base_dir, **owners
+            )
+
+        def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+            member.mtime, member.uid, member.gid = int(time), 0, 0
+            member.uname = member.gname = ""
+            member.mode = 0o755 if member.isdir() else 0o644
+            return member
+
+        path = Path(f"{base_name}.tar.gz")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            path.open("wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=int(time)) as packed,
+            tarfile.open(
+                fileobj=packed, mode="w", format=tarfile.PAX_FORMAT
+            ) as archive,
+        ):
+            # `add` goes through folders in sorted order.
+            archive.add(base_dir, filter=plain)
+        return str(path)
 
 
 setup(
@@ -63,6 +100,7 @@ setup(
     },
     include_package_data=False,
     zip_safe=False,
+    cmdclass={"sdist": ReproducibleSdist},
     entry_points={
         "console_scripts": ["keras-explainer=keras_explainer.cli.main:main"],
     },

@@ -132,6 +132,6 @@ def new_copy(tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def build_wheel() -> Callable[[Path, Path], Path]:
-    """`build_wheel(source, out)`: the wheel of a source tree."""
-    return lambda source, out: build(source, out, "--wheel")[0]
+def build_all() -> Callable[[Path, Path], list[Path]]:
+    """`build_all(source, out)`: sdist and wheel of a source tree."""
+    return build

@@ -130,18 +130,20 @@ def test_locked_versions_satisfy_the_stated_ones(metadata: Any) -> None:
         assert requirement.specifier.contains(version), line
 
 
-def test_wheel_is_the_same_bytes_when_built_again(
+def test_distributions_are_the_same_bytes_when_built_again(
     new_copy: Callable[[str], Path],
-    build_wheel: Callable[[Path, Path], Path],
+    build_all: Callable[[Path, Path], list[Path]],
     tmp_path: Path,
 ) -> None:
     first, second = new_copy("first"), new_copy("second place")
     for path in second.rglob("*.py"):
         path.touch()
-    one = build_wheel(first, tmp_path / "one")
-    other = build_wheel(second, tmp_path / "other")
-    assert one.name == other.name
-    assert one.read_bytes() == other.read_bytes()
+    one = build_all(first, tmp_path / "one")
+    other = build_all(second, tmp_path / "other")
+    assert [path.suffix for path in one] == [".whl", ".gz"]
+    for mine, theirs in zip(one, other, strict=True):
+        assert mine.name == theirs.name
+        assert mine.read_bytes() == theirs.read_bytes(), mine.name
 
 
 def test_installed_wheel(installed: Any) -> None:
