@@ -62,9 +62,9 @@ _PACKAGES = (
     "runs",
     "teachers",
 )
-# `zoo/` gets its import name when the package is installed: no part of `__all__`, so
-# that a star import works in the source tree too.
-_INSTALLED = ("zoo",)
+# `zoo/` gets its import name when the package is installed, and the demonstration needs
+# it: no part of `__all__`, so that a star import works in the source tree too.
+_INSTALLED = ("demo", "zoo")
 
 __all__ = [
     "Explainer",
@@ -93,7 +93,7 @@ def __getattr__(name: str) -> Any:
     if name in _OBJECTS:
         value = getattr(importlib.import_module(_OBJECTS[name]), name)
     elif name in _PACKAGES or (
-        name in _INSTALLED and importlib.util.find_spec(f"{__name__}.{name}")
+        name in _INSTALLED and importlib.util.find_spec(f"{__name__}.zoo")
     ):
         value = importlib.import_module(f"{__name__}.{name}")
     else:

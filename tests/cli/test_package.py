@@ -47,15 +47,17 @@ def test_every_room_is_a_name():
     rooms = {
         path.parent.name for path in (ROOT / "keras_explainer").glob("*/__init__.py")
     }
-    # The command line needs typer, so that a star import must not load it.
-    assert rooms - {"cli"} <= set(kx.__all__)
+    # The command line needs typer, so that a star import must not load it; the
+    # demonstration needs the zoo.
+    assert rooms - {"cli", "demo"} <= set(kx.__all__)
 
 
 def test_the_zoo_is_a_name_where_it_is_installed():
     if importlib.util.find_spec("keras_explainer.zoo") is None:
-        assert not hasattr(kx, "zoo")
+        assert not hasattr(kx, "zoo") and not hasattr(kx, "demo")
         pytest.skip("the package is not installed: zoo/ has no import name here")
-    assert kx.zoo is importlib.import_module("keras_explainer.zoo")
+    for name in ("zoo", "demo"):
+        assert getattr(kx, name) is importlib.import_module(f"keras_explainer.{name}")
 
 
 def test_star_import_gives_all_names():
