@@ -49,7 +49,12 @@ BATCH = 16
 CHUNK = 2000
 """Images drawn at a time."""
 EASY_SHARE = 0.15
-EASY = {"clutter": 2, "distractors": 0, "occluders": 0, "absent_share": 0.0}
+EASY: dict[str, Any] = {
+    "clutter": 2,
+    "distractors": 0,
+    "occluders": 0,
+    "absent_share": 0.0,
+}
 """How the first share of the images is drawn: shapes are learned sooner from these."""
 TEST_SEED = 1
 TEST_IMAGES = 2000
@@ -108,7 +113,7 @@ def train(images: int, seed: int, state: Path) -> keras.Model:
         model = compiled(build_teacher(classes), images)
     begin = int(model.optimizer.iterations) * BATCH
     for start in range(begin, images, CHUNK):
-        settings = EASY if start < EASY_SHARE * images else {}
+        settings: dict[str, Any] = EASY if start < EASY_SHARE * images else {}
         drawn = Creatures(IMAGE_SIZE, seed=seed, **settings).generate(CHUNK, start)
         history = model.fit(
             drawn.images.astype("float32") / 255,
