@@ -51,6 +51,25 @@ class TeacherBound:
         """Whether the teacher is at hand."""
         return self._teacher is not None
 
+    def load_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """As `keras.Model.load_weights`; weights that do not fit change nothing.
+
+        Raises:
+            ConfigError: a file that is missing, damaged, or of another explainer.
+        """
+        before = self.get_weights()  # type: ignore[attr-defined]
+        try:
+            super().load_weights(filepath, *args, **kwargs)  # type: ignore[misc]
+        except (ValueError, TypeError, KeyError, OSError) as error:
+            self.set_weights(before)  # type: ignore[attr-defined]
+            reason = " ".join(str(error).split())
+            raise ConfigError(
+                f"{filepath} has no weights for this explainer of "
+                f"{self.teacher_card['name']} cut at {self.teacher_card['tap']!r}; its "
+                "own were kept. Make it with the filters, recipe and decoder that the "
+                f"file was saved with, or load a .keras file with kx.load. ({reason})"
+            ) from error
+
     def attach(self, teacher: Teacher) -> None:
         """Gives a loaded explainer its teacher.
 

@@ -187,6 +187,21 @@ def test_weights_alone(fitted, small_teacher, tmp_path):
 
 
 @one_backend
+@pytest.mark.parametrize("fault", ["filters", "damaged", "missing"])
+def test_weights_that_do_not_fit_change_nothing(fitted, small_teacher, tmp_path, fault):
+    path = tmp_path / "a.weights.h5"
+    if fault != "missing":
+        fitted.save_weights(path)
+    if fault == "damaged":
+        path.write_bytes(path.read_bytes()[:1000])
+    other = made(small_teacher, filters=6 if fault != "filters" else 9, seed=9)
+    before = weights_of(other)
+    with pytest.raises(ConfigError, match=r"has no weights for this explainer of"):
+        other.load_weights(path)
+    assert_bit_equal(weights_of(other), before)
+
+
+@one_backend
 def test_a_file_of_pickled_code_is_not_run(small_teacher, images, tmp_path):
     """Loading is in safe mode: a Lambda in a user's decoder is refused."""
     encoding = keras.Input((6, 8, 6))
