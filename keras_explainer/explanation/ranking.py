@@ -27,7 +27,8 @@ def mean_activations(explainer: Explainer) -> np.ndarray:
     if explainer.statistics.is_measured:
         track = ops.convert_to_numpy(explainer.statistics.interpretable_mean)
         return alpha * np.asarray(track, "float64").mean((0, 1))
-    return np.where(alpha > norm.epsilon, alpha, 0.0)
+    fired = ops.convert_to_numpy(norm.mean_activation) > norm.epsilon
+    return np.where(fired, alpha, 0.0)
 
 
 def scales(means: np.ndarray) -> np.ndarray:

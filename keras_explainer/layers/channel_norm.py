@@ -25,19 +25,30 @@ class ChannelNorm(keras.layers.Layer):
         momentum: share of the old state kept at each training step, in [0, 1).
         epsilon: lower bound of `alpha`, above 0, so that a channel that never fires
             stays at zero.
+        floor: another lower bound, as a share of the mean of all channels' activations,
+            in [0, 1). A channel that has all but died would else be brought up to unit
+            mean, and the one image on which it fires to thousands, through whatever
+            reads it. 0 for the paper's norm.
 
     Input, output: `(N, ..., C)`. The state is float32 whatever the compute dtype;
     under data parallelism replicas are averaged.
     """
 
     def __init__(
-        self, momentum: float = 0.95, epsilon: float = 1e-5, **kwargs: Any
+        self,
+        momentum: float = 0.95,
+        epsilon: float = 1e-5,
+        floor: float = 0.01,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not 0 <= momentum < 1:
             raise ConfigError(f"momentum must be in [0, 1), got {momentum}.")
         if not epsilon > 0:
             raise ConfigError(f"epsilon must be above 0, got {epsilon}.")
+        if not 0 <= floor < 1:
+            raise ConfigError(f"floor must be in [0, 1), got {floor}.")
+        self.floor = float(floor)
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)
 
@@ -63,10 +74,20 @@ class ChannelNorm(keras.layers.Layer):
 
     @property
     def alpha(self) -> Any:
-        """Mean positive activation of each channel, `(C,)`, at least `epsilon`."""
+        """What each channel is divided by, `(C,)`: its mean positive activation.
+
+        At least `epsilon`, and `floor` times the mean over all channels.
+        """
         weight = ops.convert_to_tensor(self.running_weight)
-        mean = self.running_sum / ops.maximum(weight, 1e-12)
-        return ops.where(weight > 0, ops.maximum(mean, self.epsilon), 1.0)
+        mean = self.mean_activation
+        least = ops.maximum(self.epsilon, self.floor * ops.mean(mean))
+        return ops.where(weight > 0, ops.maximum(mean, least), 1.0)
+
+    @property
+    def mean_activation(self) -> Any:
+        """Mean positive activation of each channel, `(C,)`; 0 before any data."""
+        weight = ops.convert_to_tensor(self.running_weight)
+        return self.running_sum / ops.maximum(weight, 1e-12)
 
     def reset_state(self) -> None:
         """Forgets all data seen."""
@@ -101,4 +122,5 @@ class ChannelNorm(keras.layers.Layer):
             **super().get_config(),
             "momentum": self.momentum,
             "epsilon": self.epsilon,
+            "floor": self.floor,
         }

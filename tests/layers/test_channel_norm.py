@@ -97,7 +97,27 @@ class TestChannelNorm(TestCase):
         )
         np.testing.assert_allclose(found, weights / alpha, rtol=1e-5)
 
+    @pytest.mark.parametrize("floor", [0.0, 0.01, 0.2])
+    def test_a_channel_that_all_but_died_is_not_blown_up(self, floor):
+        """It is divided by a share of the other channels' mean, at least."""
+        layer = ChannelNorm(0.5, floor=floor)
+        maps = np.ones((2, 4, 4, 3), "float32")
+        maps[..., 1] = 0
+        maps[..., 2] = 1e-3
+        layer(maps, training=True)
+        mean = np.array([1, 0, 1e-3], "float64")
+        least = max(1e-5, floor * mean.mean())
+        np.testing.assert_allclose(
+            to_numpy(layer.alpha), np.maximum(mean, least), rtol=1e-5
+        )
+        np.testing.assert_allclose(to_numpy(layer.mean_activation), mean, rtol=1e-5)
+        seen = to_numpy(layer(np.ones_like(maps), training=False))
+        assert seen.max() == pytest.approx(1 / least, rel=1e-4)
+
     def test_wrong_arguments(self):
+        for floor in (-0.1, 1.0):
+            with pytest.raises(ConfigError, match="floor"):
+                ChannelNorm(floor=floor)
         for momentum in (-0.1, 1.0, 2):
             with pytest.raises(ConfigError, match="momentum"):
                 ChannelNorm(momentum)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 
-def running_alpha(batches, momentum, epsilon=1e-5):
+def running_alpha(batches, momentum, epsilon=1e-5, floor=0.01):
     """`alpha_k` after batches: their means, weighted by age, the weights summing to 1.
 
     Batch `i` of `n` has weight `momentum^(n - 1 - i)`.
@@ -19,7 +19,7 @@ def running_alpha(batches, momentum, epsilon=1e-5):
         for batch in batches
     ]
     mean = sum(w * m for w, m in zip(weights, means, strict=True)) / weights.sum()
-    return np.maximum(mean, epsilon)
+    return np.maximum(mean, max(epsilon, floor * mean.mean()))
 
 
 def gate(interpretable, ordinary, logit):
