@@ -75,4 +75,6 @@ def show_truth(truth: Mapping[str, Any]) -> None:
     passed = {True: "passed", False: "failed", None: "no distractors"}[
         truth["distractor_test_passed"]
     ]
-    console.print(f"Distractor test: {passed}", highlight=False)
+    console.print(
+        f"Distractor test (planted filters told apart): {passed}", highlight=False
+    )
