@@ -98,15 +98,9 @@ def _plot(found: dict[str, dict[str, float | None]], path: Path) -> None:
         tracking, carried = figures["part_tracking_share"], figures["ev_parts"]
         if tracking is None or carried is None:
             continue
-        (drawn,) = axes.plot(max(carried, -1), tracking, "o")
-        axes.annotate(
-            method,
-            (max(carried, -1), tracking),
-            xytext=(6, 4),
-            textcoords="offset points",
-            fontsize=9,
-            color=drawn.get_color(),
-        )
+        axes.plot(max(carried, -1), tracking, "o", label=method, alpha=0.8)
+    # Many baselines lie together: names beside their points would cover each other.
+    axes.legend(fontsize=8, loc="upper right")
     axes.set_xlabel("explained variance of the logits, parts alone (at least -1)")
     axes.set_ylabel("part tracking share")
     axes.set_xlim(-1.1, 1.1)
