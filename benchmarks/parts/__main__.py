@@ -53,7 +53,7 @@ def main() -> None:
     if unknown := set(methods) - set(METHODS):
         parser.error(f"unknown methods {sorted(unknown)}; there are {METHODS}")
     path = options.out / "rows.json"
-    rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    rows = read_rows(path)
     console = Console()
     teachers = {}
     for name in categories or all_categories():
@@ -76,7 +76,9 @@ def main() -> None:
             category = load_category(name, teachers[shuffled])
             for method, seed in missing:
                 found = run_method(method, category, seed)
-                rows.append(
+                # Read anew: another run may have added rows meanwhile.
+                rows = [
+                    *read_rows(path),
                     {
                         "category": name,
                         "method": method,
@@ -86,8 +88,8 @@ def main() -> None:
                         **found,
                         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
                         "keras_explainer": __version__,
-                    }
-                )
+                    },
+                ]
                 write_json(path, rows)
                 console.print(
                     f"{name}, {method}, seed {seed}: tracking "
@@ -101,6 +103,11 @@ def main() -> None:
             gc.collect()
     table = write_reports(rows, options.out)
     console.print(table, markup=False, highlight=False, soft_wrap=True)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows that are finished."""
+    return json.loads(path.read_text()) if path.exists() else []
 
 
 def all_categories() -> tuple[str, ...]:
