@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import tempfile
@@ -13,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from keras_explainer.errors import ZooError
+from keras_explainer.teachers.fingerprint import file_sha256
 
 CACHE_VARIABLE = "KERAS_EXPLAINER_CACHE"
 """Environment variable that names the folder of downloaded files."""
@@ -83,8 +83,7 @@ class ZooFile:
         return self._checked(cached, "Delete it, to have it downloaded again.")
 
     def _checked(self, path: Path, fix: str) -> Path:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = file_sha256(path)
         if found != self.sha256:
             raise ZooError(
                 f"{path} is not the file that was published: its sha256 is {found}, "

@@ -49,6 +49,8 @@ def test_the_shipped_explainer_explains_at_once(explainer):
     answers = [explanation.answer.label for explanation in found]
     assert answers.count("griffin") >= 4
     assert all(explanation.present for explanation in found)
+    # Where its maker kept the teacher is nobody's business.
+    assert explainer.teacher_card["source"]["path"] == "teacher.keras"
 
 
 def test_records_say_what_the_files_are():

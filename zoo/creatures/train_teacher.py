@@ -11,11 +11,8 @@ goes on from there. The default settings took 15 minutes on a core.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import logging
 import os
-import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +23,8 @@ import numpy as np
 
 from keras_explainer.datasets.creatures import Creatures
 from keras_explainer.files import save_atomically, write_json
-from keras_explainer.version import __version__
+from keras_explainer.runs import current_versions
+from keras_explainer.teachers.fingerprint import file_sha256
 
 logger = logging.getLogger(__name__)
 
@@ -188,7 +186,7 @@ def main() -> None:
         "name": "creatures",
         "version": "1",
         "file": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": file_sha256(path),
         "bytes": path.stat().st_size,
         "params": model.count_params(),
         "input_shape": list(model.input_shape[1:]),
@@ -209,12 +207,7 @@ def main() -> None:
             "command": "python zoo/creatures/train_teacher.py "
             f"--images {options.images} --seed {options.seed}",
             "seed": options.seed,
-            "keras_explainer": __version__,
-            "keras": keras.__version__,
-            "backend": keras.backend.backend(),
-            "backend_version": version(keras.backend.backend()),
-            "numpy": np.__version__,
-            "python": platform.python_version(),
+            **current_versions(),
         },
     }
     write_json(options.out / "teacher.json", record)
