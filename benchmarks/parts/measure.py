@@ -11,6 +11,7 @@ from keras import ops
 from benchmarks.parts.dictionaries import Dictionary
 from benchmarks.parts.features import Category
 from keras_explainer import Explainer
+from keras_explainer.layers import PartMask
 from keras_explainer.metrics import ExplainedVariance, PartMapFigures
 from keras_explainer.runs import Fidelity
 
@@ -81,13 +82,13 @@ def explainer_figures(category: Category, explainer: Explainer) -> dict[str, Any
 
 def masked(maps: np.ndarray) -> np.ndarray:
     """Maps cut to the paper's mask around each one's maximum (beta 4)."""
-    images, height, width, filters = maps.shape
-    cell = maps.reshape(images, height * width, filters).argmax(1)
-    rows, columns = np.arange(height), np.arange(width)
-    down = np.abs(rows[None, :, None] - (cell // width)[:, None])
-    across = np.abs(columns[None, :, None] - (cell % width)[:, None])
-    distance = down[:, :, None] + across[:, None]
-    return maps * np.maximum(1 - MASK_BETA * distance / max(height, width), 0)
+    cut = PartMask(MASK_BETA)
+    return np.concatenate(
+        [
+            ops.convert_to_numpy(cut(ops.convert_to_tensor(maps[at : at + BATCH])))
+            for at in range(0, len(maps), BATCH)
+        ]
+    )
 
 
 def ridge(

@@ -118,8 +118,7 @@ def run_demo(
         progress=progress,
     )
     metrics = runs.evaluate(run, teacher=teacher, progress=progress)
-    with runs.RunFolder.reopen(run.path) as writable:
-        writable.write_metrics(metrics)
+    run.write_metrics(metrics)
     drawn = creatures.generate(test, start=train)
     explainer = run.load_explainer(teacher)
     truth = ground_truth(explainer, drawn)

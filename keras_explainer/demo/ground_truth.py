@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from keras import ops
 
+from keras_explainer.datasets import ImageArray
 from keras_explainer.datasets.creatures import CreatureImages
+from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.explainer import Explainer
-from keras_explainer.metrics import Positions, positions, r2
-from keras_explainer.metrics.distractor_following import distractor_following
-from keras_explainer.metrics.mask_iou import mask_iou
-from keras_explainer.metrics.part_presence import part_presence
-from keras_explainer.metrics.part_tracking import part_tracking
+from keras_explainer.metrics import (
+    Positions,
+    distractor_following,
+    mask_iou,
+    part_presence,
+    part_tracking,
+    positions,
+    r2,
+)
 
 SCHEMA_VERSION = 1
 
@@ -46,19 +51,14 @@ def ground_truth(
     Raises:
         DataError: images that the teacher does not take.
     """
-    teacher = explainer.teacher
-    maps, channels = [], []
-    for start in range(0, len(drawn), batch_size):
-        tap, _ = teacher.extract(
-            drawn.images[start : start + batch_size], batch_size=batch_size
-        )
-        encoded = explainer.encoder(ops.convert_to_tensor(tap), training=False)
-        maps.append(ops.convert_to_numpy(ops.cast(encoded["maps"], "float32")))
-        channels.append(tap)
+    features = FeatureCache.build(
+        explainer.teacher, ImageArray(drawn.images), batch_size=batch_size
+    )
+    maps = explainer.predict(features, batch_size, verbose=0, outputs=("maps",))["maps"]
     size = drawn.images.shape[1:3]
-    of_explainer = _figures(positions(np.concatenate(maps), size), drawn)
-    of_teacher = _figures(positions(np.concatenate(channels), size), drawn)
-    planted = planted_filters(drawn, maps[0].shape[1:3])
+    of_explainer = _figures(positions(maps, size), drawn)
+    of_teacher = _figures(positions(features.tap[:, 0], size), drawn)
+    planted = planted_filters(drawn, maps.shape[1:3])
     return {
         "schema_version": SCHEMA_VERSION,
         "images": len(drawn),

@@ -9,22 +9,32 @@ from keras_explainer.metrics.constant_agreement import ConstantAgreement
 from keras_explainer.metrics.constant_position import constant_position
 from keras_explainer.metrics.dead_filters import DeadFilters
 from keras_explainer.metrics.distinct_positions import distinct_positions
+from keras_explainer.metrics.distractor_following import (
+    DistractorFollowing,
+    distractor_following,
+)
 from keras_explainer.metrics.explained_variance import ExplainedVariance
 from keras_explainer.metrics.filter_correlation import filter_correlation
 from keras_explainer.metrics.landmark_error import LandmarkErrors, landmark_error
 from keras_explainer.metrics.location_instability import location_instability
+from keras_explainer.metrics.mask_iou import MaskIoU, mask_iou
 from keras_explainer.metrics.part_map_figures import PartMapFigures
-from keras_explainer.metrics.part_tracking import PartTracking, part_tracking, r2
+from keras_explainer.metrics.part_presence import PartPresence, part_presence
+from keras_explainer.metrics.part_tracking import PartTracking, part_tracking
 from keras_explainer.metrics.positions import Positions, positions
+from keras_explainer.metrics.r2 import r2
 from keras_explainer.metrics.teacher_kl import TeacherKL
 from keras_explainer.metrics.top1_agreement import Top1Agreement
 
 __all__ = [
     "ConstantAgreement",
     "DeadFilters",
+    "DistractorFollowing",
     "ExplainedVariance",
     "LandmarkErrors",
+    "MaskIoU",
     "PartMapFigures",
+    "PartPresence",
     "PartTracking",
     "Positions",
     "TeacherKL",
@@ -32,9 +42,12 @@ __all__ = [
     "concentration",
     "constant_position",
     "distinct_positions",
+    "distractor_following",
     "filter_correlation",
     "landmark_error",
     "location_instability",
+    "mask_iou",
+    "part_presence",
     "part_tracking",
     "positions",
     "r2",

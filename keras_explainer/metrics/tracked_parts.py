@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_explainer.metrics.array_inputs import BoolArray, FloatArray, IntArray
-from keras_explainer.metrics.part_tracking import r2
 from keras_explainer.metrics.positions import Positions
+from keras_explainer.metrics.r2 import r2
 from keras_explainer.metrics.selection import halves
 
 

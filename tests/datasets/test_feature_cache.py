@@ -20,21 +20,6 @@ from keras_explainer.errors import CacheError, ConfigError, DataError
 from keras_explainer.teachers import Teacher
 
 
-@pytest.fixture(scope="module")
-def images():
-    return make_images(11)
-
-
-@pytest.fixture(scope="module")
-def source(images):
-    return ImageArray(images)
-
-
-@pytest.fixture(scope="module")
-def in_memory(small_teacher, source):
-    return FeatureCache.build(small_teacher, source, VIEWS)
-
-
 def test_features_are_the_teachers_of_each_view(small_teacher, images, in_memory):
     assert in_memory.tap.shape == (11, 3, 6, 8, 12)
     assert in_memory.targets["top"].shape == (11, 3, 3, 4, 16)

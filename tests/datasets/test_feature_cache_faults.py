@@ -11,27 +11,11 @@ import sys
 import numpy as np
 import pytest
 from cache_checks import VIEWS, StopIt, assert_same, folder_of, interrupt_at
-from small_teacher import CountedTeacher, make_images
+from small_teacher import CountedTeacher
 
-from keras_explainer.datasets import ImageArray
 from keras_explainer.datasets import disk_store as disk_module
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.errors import CacheError
-
-
-@pytest.fixture(scope="module")
-def images():
-    return make_images(11)
-
-
-@pytest.fixture(scope="module")
-def source(images):
-    return ImageArray(images)
-
-
-@pytest.fixture(scope="module")
-def in_memory(small_teacher, source):
-    return FeatureCache.build(small_teacher, source, VIEWS)
 
 
 def truncate(path):
