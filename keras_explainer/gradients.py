@@ -35,8 +35,10 @@ def input_gradient(function: Callable[[Any], Any], inputs: Any) -> Any:
     if backend == "torch":
         import torch
 
-        inputs = inputs.detach().requires_grad_(True)
-        return torch.autograd.grad(function(inputs), inputs)[0]
+        # Also inside `predict`, which turns gradients off.
+        with torch.enable_grad():
+            inputs = inputs.detach().requires_grad_(True)
+            return torch.autograd.grad(function(inputs), inputs)[0]
     raise NotImplementedError(
         f"Gradients need the tensorflow, jax or torch backend, not {backend}."
     )

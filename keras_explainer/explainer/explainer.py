@@ -21,8 +21,10 @@ from keras_explainer.explainer.data_input import (
 )
 from keras_explainer.explainer.decoders import build_decoder, check_decoder
 from keras_explainer.explainer.encoder import Encoder
+from keras_explainer.explainer.explaining import Explaining
 from keras_explainer.explainer.learning_batch import learning_batch
 from keras_explainer.explainer.objective import Objective
+from keras_explainer.explainer.presence_levels import PresenceLevels
 from keras_explainer.explainer.recipe import Recipe
 from keras_explainer.explainer.stream_sequence import one_pass
 from keras_explainer.explainer.teacher_bound import TeacherBound
@@ -36,7 +38,7 @@ OUTPUTS = (*PREDICTED, "maps_1", "maps", "interpretable", "ordinary")
 
 
 @registered
-class Explainer(TeacherBound, keras.Model):
+class Explainer(TeacherBound, Explaining, keras.Model):
     """Explains a frozen teacher by filters that each follow an object part.
 
     Two tracks encode the tap's features, a gate mixes them, a decoder inverts the
@@ -112,6 +114,7 @@ class Explainer(TeacherBound, keras.Model):
         self.statistics = TrackStatistics(
             track, len(self.target_shapes), name="statistics"
         )
+        self.presence = PresenceLevels(self.filters, name="presence")
         card = self.teacher_card
         self._log = TrainingLog(
             [
@@ -376,19 +379,6 @@ class Explainer(TeacherBound, keras.Model):
         if given is None:
             return self.recipe.batch_size
         return whole_number("batch_size", given)
-
-    def measure_tracks(self, features: FeatureCache | FeatureStream) -> None:
-        """Measures the tracks' means and variances on train images, and keeps them."""
-        learning.measure_tracks(self, features)
-
-    def explain(self, images: Any, **kwargs: Any) -> Any:
-        """Per image: the filters, positions in pixels, strengths and masks.
-
-        See `keras_explainer.explanation.explain`.
-        """
-        from keras_explainer.explanation import explain
-
-        return explain(self, images, **kwargs)
 
     # Saving
 

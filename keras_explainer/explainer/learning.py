@@ -20,6 +20,7 @@ from keras_explainer.errors import ConfigError, DataError, DivergenceError
 from keras_explainer.explainer import warm_start
 from keras_explainer.explainer.data_input import CacheOptions, FeatureStream
 from keras_explainer.explainer.decoders import TeacherCopyDecoder
+from keras_explainer.explainer.presence import presence_levels
 from keras_explainer.explainer.relevance import relevance
 from keras_explainer.explainer.track_statistics import RunningMoments
 
@@ -139,6 +140,7 @@ def fit(
         **kwargs,
     )
     measure_tracks(explainer, features)
+    calibrate_presence(explainer, features)
     if guard.diverged is not None:
         raise DivergenceError(
             f"The loss became {guard.diverged} in epoch {guard.epoch + 1}; the weights "
@@ -291,6 +293,24 @@ def measure_tracks(
         getattr(statistics, f"{name}_mean").assign(np.asarray(moment.mean, "float32"))
         getattr(statistics, f"{name}_variance").assign(moment.mean_variance)
     statistics.measured.assign(1.0)
+
+
+def calibrate_presence(
+    explainer: Explainer, features: FeatureCache | FeatureStream
+) -> None:
+    """The level of each filter above which its part is there, from views."""
+    if isinstance(features, FeatureStream):
+        features = features.sample(START_IMAGES)
+    if features.views < 2:
+        return  # the paper's recipe learns from the images alone
+    views, boxes = start_sample(features)
+    maps = np.empty((*views.shape[:4], explainer.filters), "float32")
+    for begin in range(0, len(views), 16):
+        tap = views[begin : begin + 16].reshape(-1, *views.shape[2:])
+        found = explainer.encoder(ops.convert_to_tensor(tap), training=False)["maps"]
+        found = ops.convert_to_numpy(ops.cast(found, "float32"))
+        maps[begin : begin + 16] = found.reshape(-1, *maps.shape[1:])
+    explainer.presence.set_levels(presence_levels(maps, boxes))
 
 
 class KeepLastGood(keras.callbacks.Callback):

@@ -48,17 +48,17 @@ def scales(means: np.ndarray) -> np.ndarray:
     return means + np.median(live) if len(live) else np.ones(len(means))
 
 
-def rank(relative: np.ndarray, present: np.ndarray) -> np.ndarray:
+def rank(score: np.ndarray, present: np.ndarray) -> np.ndarray:
     """The filters of one image, by rank.
 
-    Parts that are present come first; among them the highest relative strength; then
-    the lowest index.
+    Parts that are present come first; among them the highest score; then the lowest
+    index.
 
     Args:
-        relative: (filters,) strength over scale.
+        score: (filters,): contributions, or strength over scale.
         present: (filters,) of bool.
 
     Returns:
         Indices of the filters, (filters,).
     """
-    return np.lexsort((-relative, ~present))
+    return np.lexsort((-score, ~present))

@@ -55,7 +55,8 @@ class Readout:
 
         Returns:
             `maps` before the mask and, if it keeps several peaks, `masks`, both
-            `(n, H, W, F)` float32; the teacher's answers; those to the reconstruction.
+            `(n, H, W, F)` float32, and the normalised tracks `interpretable` and
+            `ordinary`; the teacher's answers; those to the reconstruction.
         """
         teacher = self._explainer.teacher
         found = self._tap.run(tap, batch_size)
@@ -75,7 +76,7 @@ class Readout:
     def _of_tap(self, tap: Any) -> dict[str, Any]:
         explainer = self._explainer
         outputs = explainer(tap, training=False)
-        found = {"maps": outputs["maps"]}
+        found = {name: outputs[name] for name in ("maps", "interpretable", "ordinary")}
         mask = explainer.encoder.conv_2.part_mask
         if mask.peaks > 1:
             found["masks"] = mask.mask(outputs["maps"])

@@ -35,7 +35,7 @@ def part_presence(
     positions: Positions,
     centres: Any,
     *,
-    level: float | None = None,
+    level: Any = None,
     threshold: float = THRESHOLD,
     splits: int = SPLITS,
     top: int = TOP,
@@ -52,8 +52,8 @@ def part_presence(
         positions: of C filters in N images.
         centres: (N, P, 2) part centres in pixels (y, x), NaN where absent. Images that
             show no part at all count, and are needed.
-        level: of all filters, instead of the chosen ones; 0 asks only whether the
-            filter is silent.
+        level: of all filters, or (C,) of each, instead of the chosen ones; 0 asks only
+            whether the filter is silent.
         threshold, splits, top: see `part_tracking`.
 
     Raises:
@@ -61,6 +61,7 @@ def part_presence(
     """
     centres = as_centres(centres, len(positions.cell))
     shown = ~np.isnan(centres[..., 0])
+    levels = None if level is None else np.broadcast_to(level, positions.cell.shape[1:])
     rows: list[tuple[float, float, float, float]] = []
     for split in tracked_parts(
         positions, centres, threshold=threshold, splits=splits, top=top
@@ -68,9 +69,11 @@ def part_presence(
         for filter_ in np.flatnonzero(split.tracks):
             part = split.part[filter_]
             strength, truth = positions.strength[:, filter_], shown[:, part]
-            least = level
-            if least is None:
-                least = best_level(strength[split.half_a], truth[split.half_a])
+            least = (
+                best_level(strength[split.half_a], truth[split.half_a])
+                if levels is None
+                else levels[filter_]
+            )
             strength, truth = strength[split.half_b], truth[split.half_b]
             fires = (strength > 0) & (strength >= least)
             hits = float((fires & truth).sum())

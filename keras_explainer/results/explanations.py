@@ -24,12 +24,13 @@ from keras_explainer.results.reading import (
     check_version,
     listed,
     number,
+    optional,
     reading,
     text,
     whole,
 )
 
-_HEADER = ("image", "teacher", "score", "reconstruction", "score", "parts", "strongest")
+_HEADER = ("image", "teacher", "score", "reconstruction", "score", "parts", "first")
 _HTML_ROWS = 100
 
 
@@ -42,6 +43,7 @@ class Explanations(Sequence[Explanation]):
         teacher: Name of the teacher.
         tap: Path of the layer whose features are explained.
         fingerprint: Of the teacher, see `Teacher.fingerprint`.
+        output: Name of the teacher's output that is explained, None if not known.
         share: `p`, the share of the interpretable track, in (0, 1).
         filters: Filters of the explainer.
     """
@@ -50,6 +52,7 @@ class Explanations(Sequence[Explanation]):
     teacher: str
     tap: str
     fingerprint: str
+    output: str | None = None
     share: float
     filters: int
 
@@ -75,6 +78,7 @@ class Explanations(Sequence[Explanation]):
             "teacher": self.teacher,
             "tap": self.tap,
             "fingerprint": self.fingerprint,
+            "output": self.output,
             "share": self.share,
             "filters": self.filters,
             "explanations": [explanation.to_dict() for explanation in self.items],
@@ -94,6 +98,7 @@ class Explanations(Sequence[Explanation]):
                 teacher=text(data["teacher"]),
                 tap=text(data["tap"]),
                 fingerprint=text(data["fingerprint"]),
+                output=optional(data.get("output"), text),
                 share=number(data["share"]),
                 filters=whole(data["filters"]),
             )
@@ -148,7 +153,7 @@ class Explanations(Sequence[Explanation]):
 
     def _row(self, item: Explanation) -> tuple[str, ...]:
         answer, again = item.answer, item.reconstruction_answer
-        strongest = ", ".join(str(part.filter) for part in item.present[:3])
+        first = ", ".join(part.name or str(part.filter) for part in item.present[:3])
         return (
             item.title,
             answer.title if answer else "-",
@@ -156,5 +161,5 @@ class Explanations(Sequence[Explanation]):
             again.title if again else "-",
             decimal(again.score if again else None, 3),
             str(len(item.present)),
-            strongest or "-",
+            first or "-",
         )

@@ -27,12 +27,12 @@ class PartFinding:
 
     Attributes:
         filter: Index of the filter, from 0.
-        present: Whether the filter's part is in the image: its map is above 0.
+        present: Whether the filter's part is in the image: its map is above 0 and, if
+            presence was calibrated, reaches the filter's level.
         strength: Maximum of the filter's map before the mask, at least 0.
-        relative_strength: What parts are ranked by, as strengths themselves have
-            another scale in each filter: `strength` divided by the sum of the filter's
-            mean activation over train images and cells and of the median of this mean
-            over the filters.
+        relative_strength: Comparable between filters, which strengths are not:
+            `strength` divided by the sum of the filter's mean activation over train
+            images and cells and of the median of this mean over the filters.
         cell: (row, column) of the map's maximum, the first in row-major order on a tie;
             None where the map is silent.
         position: (y, x) of the centre of that cell of the image divided into the map's
@@ -41,7 +41,10 @@ class PartFinding:
             which the part mask is at least 0.5; None where the map is silent.
         other_cells: Further peaks that the mask kept, if it keeps more than one.
         name: Name of the part, None if it has none.
-        contribution: To the class' logit, None where it was not computed.
+        name_confidence: How sure the name is, 0 to 1; None for one given by hand.
+        contribution: Of the filter to the logit of the explained class, in units of
+            the logit; None where it was not computed. A filter whose part is absent
+            may speak for or against a class too.
     """
 
     filter: int
@@ -53,6 +56,7 @@ class PartFinding:
     box: tuple[float, float, float, float] | None
     other_cells: tuple[tuple[int, int], ...] = ()
     name: str | None = None
+    name_confidence: float | None = None
     contribution: float | None = None
 
     @property
@@ -92,6 +96,7 @@ class PartFinding:
                 box=None if box is None else (box[0], box[1], box[2], box[3]),
                 other_cells=tuple(listed(data.get("other_cells", []), two)),
                 name=optional(data.get("name"), text),
+                name_confidence=optional(data.get("name_confidence"), number),
                 contribution=optional(data.get("contribution"), number),
             )
 

@@ -48,3 +48,8 @@ def decimal(value: float | None, digits: int) -> str:
     if value and abs(value) < 0.5 * 10**-digits:
         return f"{value:.1e}"  # would read as a zero that it is not
     return f"{value:.{digits}f}"
+
+
+def signed(value: float | None, digits: int) -> str:
+    """As `decimal`, with a plus before what is above 0."""
+    return ("+" if value is not None and value > 0 else "") + decimal(value, digits)

@@ -21,7 +21,8 @@ class FrozenModel(keras.Model):
     read the variables in place.
 
     Args:
-        function: Maps an image tensor (n, H, W, C) to a dict of tensors.
+        function: Maps an image tensor (n, H, W, C), or what else `run` is given, to a
+            dict of tensors.
         variables: Gives all Keras variables that the function reads.
         name: Name of the model.
     """
@@ -47,7 +48,9 @@ class FrozenModel(keras.Model):
         with scope:
             return self._function(inputs["images"])
 
-    def run(self, images: np.ndarray, batch_size: int) -> Outputs:
+    def run(
+        self, images: np.ndarray | dict[str, np.ndarray], batch_size: int
+    ) -> Outputs:
         """Computes the function for any number of images.
 
         A compiled program belongs to one batch size, so the last batch is filled up
@@ -55,21 +58,23 @@ class FrozenModel(keras.Model):
         power of two when there are fewer images than one batch.
 
         Args:
-            images: (n, H, W, C), n >= 1.
+            images: (n, H, W, C), n >= 1; or a dict of arrays, each (n, ...).
             batch_size: Images per compiled call.
 
         Returns:
             float32 arrays, each (n, ...).
         """
-        count = len(images)
+        given = images if isinstance(images, dict) else {"": images}
+        count = len(next(iter(given.values())))
         size = batch_size if count > batch_size else _next_power(count, batch_size)
         results: Outputs = {}
         for start in range(0, count, size):
-            chunk = np.asarray(images[start : start + size], "float32")
-            filled = len(chunk)
-            if filled < size:
-                last = np.repeat(chunk[-1:], size - filled, axis=0)
-                chunk = np.concatenate([chunk, last])
+            filled = min(size, count - start)
+            batch = {
+                name: _filled(array[start : start + size], size)
+                for name, array in given.items()
+            }
+            chunk = batch if isinstance(images, dict) else batch[""]
             for name, part in self.predict_on_batch(self._batch(chunk)).items():
                 part = np.asarray(part, "float32")[:filled]
                 if name not in results:
@@ -77,10 +82,18 @@ class FrozenModel(keras.Model):
                 results[name][start : start + filled] = part
         return results
 
-    def _batch(self, images: np.ndarray) -> dict[str, Any]:
+    def _batch(self, images: Any) -> dict[str, Any]:
         if not self._pass_values:
             return {"images": images}
         return {"images": images, "values": [v.value for v in self._read()]}
+
+
+def _filled(chunk: np.ndarray, size: int) -> np.ndarray:
+    """float32, filled up to `size` rows with copies of the last one."""
+    chunk = np.asarray(chunk, "float32")
+    if len(chunk) == size:
+        return chunk
+    return np.concatenate([chunk, np.repeat(chunk[-1:], size - len(chunk), axis=0)])
 
 
 def _next_power(count: int, most: int) -> int:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_explainer.errors import TeacherError, did_you_mean
+from keras_explainer.teachers.classifier_head import find_logits
 from keras_explainer.teachers.default_layers import default_targets
 from keras_explainer.teachers.model_graph import ModelGraph
 
@@ -39,8 +40,15 @@ def choose_targets(
 
 
 def choose_output(graph: ModelGraph, output: str | None) -> int:
-    """The value of the chosen output, the first by default."""
+    """The value of the chosen output.
+
+    By default the first that ends in a softmax or sigmoid; without one, the first.
+    """
     if output is None:
+        for value in graph.outputs:
+            logits = find_logits(graph, value)
+            if logits is not None and logits.activation != "linear":
+                return value
         return graph.outputs[0]
     names = dict(zip(graph.output_names, graph.outputs, strict=True))
     if output not in names:

@@ -54,7 +54,8 @@ class Teacher:
         source: How the model can be had again (`from_source`); set by
             `from_applications` and `from_file`.
         output: Which output of a model with several is the answer that `head` and
-            `classify` give: its name; the first by default.
+            `classify` give: its name. By default the first that ends in a softmax or
+            sigmoid; without one, the first.
         input_shape: (H, W, C) for a model that takes images of any size.
 
     Attributes:
@@ -65,6 +66,8 @@ class Teacher:
         target_shapes: {path: shape without the batch}.
         geometry: `TapGeometry`, from cells of the tap to pixels.
         has_head: Whether the answer follows from the last target alone.
+        output: Name of the output that is the answer.
+        answer_shape: Of the answer, without the batch.
         num_outputs: Size of the answer.
         logits_activation: 'softmax', 'sigmoid', 'linear', or None without logits.
 
@@ -113,6 +116,9 @@ class Teacher:
 
         classifier = ClassifierHead(graph, answer)
         self.logits_activation = classifier.activation
+        names = dict(zip(graph.outputs, graph.output_names, strict=True))
+        self.output = names[answer]
+        self.answer_shape = _known(graph.values[answer].shape[1:])
         self.num_outputs = int(graph.values[answer].shape[-1] or 0)
         self.labels = _checked_labels(labels, self.num_outputs)
         self.has_head = self._cut.head_output is not None and (
@@ -247,10 +253,14 @@ class Teacher:
         return [self.graph.name_of(value) for value in taps]
 
     def card(self) -> dict[str, Any]:
-        """JSON-able facts: what the teacher is and where it was cut."""
+        """JSON-able facts: what the teacher is and where it was cut.
+
+        Of a file its name is told, not its folder: cards go into files that travel.
+        """
         return {
             "name": self.name,
-            "source": self.source,
+            "source": teacher_source.without_folder(self.source),
+            "output": self.output,
             "tap": self.tap,
             "targets": list(self.targets),
             "input_shape": list(self.input_shape),

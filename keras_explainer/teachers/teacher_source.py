@@ -145,6 +145,15 @@ def rebuild(source: Any, path: str | PathLike[str] | None = None) -> Made:
     return model_file(file, mode, shape, sha256=sha256)
 
 
+def without_folder(source: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A source with the name of its file alone."""
+    if source is None or source.get("kind") not in KINDS:
+        return source
+    key = KINDS[source["kind"]]
+    path = source.get(key)
+    return source if path is None else {**source, key: Path(path).name}
+
+
 def json_able(content: Any, what: str) -> Any:
     """`content` as JSON would give it back.
 

@@ -60,7 +60,7 @@ def test_present_and_part(make_explanation):
     with pytest.raises(DataError, match=r"no filter 4; the explainer's are 0 to 3"):
         explanation.part(4)
     few = make_explanation(parts=explanation.parts[:1])
-    with pytest.raises(DataError, match=r"only the 1 strongest.*without k"):
+    with pytest.raises(DataError, match=r"only the first 1 were.*without k"):
         few.part(0)
 
 
@@ -104,6 +104,7 @@ def test_json_fields(make_explanation):
         "box": [4.0, 15.0, 20.0, 35.0],
         "other_cells": [[3, 0]],
         "name": "ear",
+        "name_confidence": None,
         "contribution": 0.5,
     }
     assert data["parts"][2]["position"] is None

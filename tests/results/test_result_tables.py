@@ -32,7 +32,7 @@ def test_table(make_explanation):
         "dog/7.jpg: 32 x 40 pixels",
         "teacher: dog 0.750",
         "reconstruction: dog 0.250 (its own answer: class 4 0.500)",
-        "p 0.400; all 4 filters, 2 parts present",
+        "p 0.400; all 4 filters, 2 parts present (not calibrated)",
         "",
         "part              strength  relative     y     x  top  left  bottom  right",
         "filter 2 (ear)       2.500       5.0  12.0  25.0  4.0  15.0    20.0   35.0",
@@ -48,7 +48,7 @@ def test_table_without_a_head(make_explanation):
     nothing = {"answer": None, "reconstruction": None, "reconstruction_answer": None}
     explanation = make_explanation(**nothing, parts=())
     assert explanation.table().splitlines()[1] == (
-        "p 0.400; 0 of 4 filters, 0 parts present"
+        "p 0.400; 0 of 4 filters, 0 parts present (not calibrated)"
     )
 
 
@@ -60,9 +60,9 @@ def test_table_of_several(make_explanation, make_explanations):
     assert table.splitlines() == [
         "2 images explained by 4 filters on MobileNet at conv_pw_11_relu, p 0.400",
         "",
-        "image      teacher  score  reconstruction  score  parts  strongest",
-        "dog/7.jpg      dog  0.750         class 4  0.500      2       2, 0",
-        "image 3          -      -               -      -      0          -",
+        "image      teacher  score  reconstruction  score  parts   first",
+        "dog/7.jpg      dog  0.750         class 4  0.500      2  ear, 0",
+        "image 3          -      -               -      -      0       -",
     ]
     assert repr(make_explanations()).startswith("<Explanations: 3 images explained")
 

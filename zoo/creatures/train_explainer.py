@@ -71,10 +71,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = run_demo(folder)
         explainer = made.run.load_explainer()
-        # Where the teacher lay here means nothing elsewhere; the zoo says where it is.
-        card = explainer.teacher_card
-        source = {**card["source"], "path": Path(card["source"]["path"]).name}
-        explainer.teacher_card = {**card, "source": source}
         save_atomically(path, explainer.save)
         record = record_of(made, path)
     write_json(options.out / "explainer.json", record)
