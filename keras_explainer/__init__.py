@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from keras_explainer.datasets.feature_cache import FeatureCache
     from keras_explainer.datasets.views import ViewSpec
     from keras_explainer.explainer import Explainer, Recipe, load
+    from keras_explainer.explanation.compare import compare
     from keras_explainer.teachers import Teacher
 
 _OBJECTS = {
@@ -48,6 +49,7 @@ _OBJECTS = {
     "Recipe": "keras_explainer.explainer",
     "Teacher": "keras_explainer.teachers",
     "ViewSpec": "keras_explainer.datasets.views",
+    "compare": "keras_explainer.explanation",
     "load": "keras_explainer.explainer",
 }
 _PACKAGES = (
@@ -75,6 +77,7 @@ __all__ = [
     "Teacher",
     "ViewSpec",
     "__version__",
+    "compare",
     "datasets",
     "errors",
     "explainer",

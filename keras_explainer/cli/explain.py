@@ -20,8 +20,28 @@ def explain(
         typer.Option(help="Folder for a picture per image and explanations.json."),
     ] = None,
     parts: Annotated[
-        int, typer.Option(min=1, help="Parts shown in a picture, the strongest.")
+        int, typer.Option(min=1, help="Parts shown in a picture, the first by rank.")
     ] = 6,
+    class_: Annotated[
+        str | None,
+        typer.Option(
+            "--class",
+            metavar="INDEX|LABEL",
+            help="Class that is explained; by default the teacher's own, image by "
+            "image.",
+        ),
+    ] = None,
+    contributions: Annotated[
+        bool,
+        typer.Option(help="Say how much each part adds to the class' logit."),
+    ] = True,
+    names: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the names of the filters' parts; by default the run's own "
+            "part_names.json, if there is one."
+        ),
+    ] = None,
     json_: Annotated[
         str | None,
         typer.Option(
@@ -42,7 +62,7 @@ def explain(
     ] = "skip",
     batch_size: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 32,
 ) -> None:
-    """Explain images: which filters fire, where and how strongly.
+    """Explain images: which parts are there, where, and what each counts for a class.
 
     [bold]Examples[/bold]
 
@@ -64,7 +84,8 @@ def explain(
     from keras_explainer.cli.run_summary import show_bad
     from keras_explainer.datasets import ImageReader
 
-    explainer = runs.RunFolder.open(run).load_explainer(weights=weights)
+    folder = runs.RunFolder.open(run)
+    explainer = folder.load_explainer(weights=weights)
     height, width, channels = explainer.teacher.input_shape
     reader = ImageReader((height, width), channels, on_bad)
     if out is not None:
@@ -80,6 +101,9 @@ def explain(
         found = explanation.explain(
             explainer,
             pixels,
+            int(class_) if class_ is not None and class_.isdecimal() else class_,
+            contributions="integrated_gradients" if contributions else None,
+            part_names=folder.part_names if names is None else names,
             names=[str(file) for file in files],
             batch_size=batch_size,
             verbose=0,
@@ -91,6 +115,13 @@ def explain(
                 )
                 save_picture(picture, out / name)
                 progress("Pictures", number + 1, len(files), {})
+    warned = sum(bool(item.warnings) for item in found)
+    if warned:
+        typer.echo(
+            f"{warned} of {len(found)} explanations have a warning, such as a poor "
+            "reconstruction: see `warnings` in the JSON.",
+            err=True,
+        )
     if json_ == "-":
         typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
         return

@@ -10,6 +10,7 @@ from keras_explainer.cli.commands import Commands
 from keras_explainer.cli.demo import demo
 from keras_explainer.cli.evaluate import evaluate
 from keras_explainer.cli.explain import explain
+from keras_explainer.cli.name_parts import name_parts
 from keras_explainer.cli.train import train
 from keras_explainer.version import __version__
 
@@ -25,6 +26,7 @@ app.command()(demo)
 app.command()(train)
 app.command()(evaluate)
 app.command()(explain)
+app.command()(name_parts)
 
 
 def _version(wanted: bool) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 
 from keras_explainer import files
 from keras_explainer.datasets import ImageFolder
-from keras_explainer.errors import RunError, TeacherError
+from keras_explainer.errors import DataError, RunError, TeacherError
 from keras_explainer.explainer import Explainer, load
+from keras_explainer.results import PartNames
 from keras_explainer.runs.run_config import RunConfig
 from keras_explainer.runs.run_files import (
     CONFIG,
@@ -32,7 +33,8 @@ logger = logging.getLogger(__name__)
 
 MODEL, METRICS, HISTORY = "explainer.keras", "metrics.json", "history.json"
 LOG, BACKUP, LOCK = "log.csv", "backup", "lock"
-_MADE = (MODEL, SPLIT, METRICS, HISTORY, LOG)
+PART_NAMES = "part_names.json"
+_MADE = (MODEL, SPLIT, METRICS, HISTORY, LOG, PART_NAMES)
 
 
 class RunFolder:
@@ -40,7 +42,8 @@ class RunFolder:
 
     Files: `config.json` (`RunConfig`), `explainer.keras`, `split.json` (which images
     were for learning), `history.json` and `log.csv` (the log of each epoch),
-    `metrics.json` (if it was evaluated), `backup/` (where learning goes on after an
+    `metrics.json` (if it was evaluated), `part_names.json` (if its filters were named),
+    `backup/` (where learning goes on after an
     interruption; removed at its end), `lock` (while a process writes). Each is written
     beside its place and moved there.
 
@@ -215,6 +218,21 @@ class RunFolder:
         """The content of `metrics.json`; None if the run was not evaluated."""
         return self._read(METRICS) if (self.path / METRICS).exists() else None
 
+    @property
+    def part_names(self) -> PartNames | None:
+        """The content of `part_names.json`; None if the filters have no names.
+
+        Raises:
+            RunError: it cannot be read.
+        """
+        path = self.path / PART_NAMES
+        if not path.exists():
+            return None
+        try:
+            return PartNames.load_json(path)
+        except DataError as error:
+            raise RunError(f"{error} Name the parts again, or remove it.") from error
+
     def load_teacher(self, weights: str | os.PathLike[str] | None = None) -> Teacher:
         """The teacher that was learned on, made again from its source.
 
@@ -339,6 +357,11 @@ class RunFolder:
         """Writes `metrics.json`, what `keras_explainer.runs.evaluate` gave."""
         with writing(self.path):
             files.write_json(self.path / METRICS, dict(metrics))
+
+    def write_part_names(self, names: PartNames) -> None:
+        """Writes `part_names.json`."""
+        with writing(self.path):
+            names.save_json(self.path / PART_NAMES)
 
     def save_explainer(self, explainer: Explainer) -> None:
         """Writes `explainer.keras`."""

@@ -1,0 +1,1 @@
+"""What contributions, presence and names are worth, and what they cost."""

@@ -1,0 +1,86 @@
+"""Contributions, presence and their cost: cases x seeds.
+
+    python -m benchmarks.explanations [--mobilenet dog,lion] [--vgg griffin]
+        [--seeds 0] [--set ordinary_drop=0.5] [--out DIR]
+
+MobileNet 0.75 (ImageNet weights) on the animal-part photographs, in the folder named by
+KERAS_EXPLAINER_SHARED (default ../shared); a small VGG on drawn creatures. Explainers
+are learned on train images, all figures are of others. Rows that are there are kept: a
+stopped benchmark goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.explanations.cases import CATEGORIES, SPECIES, mobilenet, vgg
+from benchmarks.explanations.measure import measure
+from benchmarks.explanations.report import table
+from keras_explainer.files import write_json, write_text
+from keras_explainer.version import __version__
+
+MAKERS = {"MobileNet": mobilenet, "VGG": vgg}
+
+
+def main() -> None:
+    """Runs what is missing, prints the table, writes JSON and text."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mobilenet", default=",".join(CATEGORIES))
+    parser.add_argument("--vgg", default=",".join(SPECIES))
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(__file__).parents[1] / "results" / "explanations",
+    )
+    options = parser.parse_args()
+    settings: dict[str, Any] = {
+        name: json.loads(value)
+        for name, value in (text.split("=", 1) for text in options.set)
+    }
+    variant = " ".join(options.set) or "default"
+    path = options.out / "rows.json"
+    wanted = [
+        (teacher, name, seed)
+        for teacher, names in (("MobileNet", options.mobilenet), ("VGG", options.vgg))
+        for name in names.split(",")
+        if name
+        for seed in map(int, options.seeds.split(","))
+    ]
+    for teacher, name, seed in wanted:
+        rows = json.loads(path.read_text()) if path.exists() else []
+        key = {"teacher": teacher, "name": name, "seed": seed, "variant": variant}
+        if any(key.items() <= row.items() for row in rows):
+            continue
+        start = time.perf_counter()
+        case = MAKERS[teacher](name, seed, settings)
+        seconds = time.perf_counter() - start
+        row = {
+            **key,
+            "learn_seconds": round(seconds, 1),
+            **measure(case, seed),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+            "keras_explainer": __version__,
+        }
+        rows = json.loads(path.read_text()) if path.exists() else []
+        write_json(path, [*rows, row])
+        del case
+        gc.collect()
+    rows = json.loads(path.read_text()) if path.exists() else []
+    text = Console(record=True, width=220)
+    text.print(table(rows))
+    write_text(options.out / "table.txt", text.export_text())
+
+
+if __name__ == "__main__":
+    main()

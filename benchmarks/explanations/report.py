@@ -1,0 +1,55 @@
+"""The rows as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+COLUMNS = (
+    "",
+    "complete (p90)",
+    "16, 64 steps",
+    "rank (strength)",
+    "filters' share",
+    "deletion: most",
+    "least",
+    "random",
+    "precision (always)",
+    "recall",
+    "AUC",
+    "gap / change",
+    "warned",
+    "cost",
+)
+
+
+def shown(value: float | None, digits: int = 2) -> str:
+    """A number, or a dash."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def table(rows: list[dict[str, Any]]) -> Table:
+    """One line for each explainer."""
+    made = Table(title="Explanations, images not learned from")
+    for name in COLUMNS:
+        made.add_column(name, justify="left" if not name else "right")
+    for row in rows:
+        errors, deleted = row["completeness"], row["deletion"]
+        present, ranked = row["presence"]["calibrated"], row["rank_agreement"]
+        made.add_row(
+            f"{row['teacher']}, {row['name']}, {row['variant']}, seed {row['seed']}",
+            f"{100 * errors['default']['median']:.2f} % "
+            f"({100 * errors['default']['p90']:.1f})",
+            f"{100 * errors['16']['median']:.2f}, {100 * errors['64']['median']:.2f} %",
+            f"{shown(ranked['default'])} ({shown(ranked['strength'])})",
+            shown(row["filters_share"]),
+            *(shown(deleted[name]) for name in ("most", "least", "random")),
+            f"{shown(present['precision'])} ({shown(present['prevalence'])})",
+            shown(present["recall"]),
+            shown(present["auc"]),
+            f"{shown(row['logit_gap'])} / {shown(row['logit_change'])}",
+            shown(row["warned"]),
+            f"{row['cost']['ratio']:.2f}",
+        )
+    return made
