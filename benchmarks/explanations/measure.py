@@ -27,6 +27,7 @@ def measure(case: Case, seed: int) -> dict[str, Any]:
     moved = [abs(c.change) for c in changes]
     return {
         "test_images": len(images),
+        "teacher_accuracy": case.teacher_accuracy,
         "p": explainer.share,
         "completeness": {
             "default": errors(found),

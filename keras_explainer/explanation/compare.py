@@ -9,6 +9,7 @@ from PIL import Image
 
 from keras_explainer.errors import DataError
 from keras_explainer.explanation.explanation_job import ExplanationJob
+from keras_explainer.explanation.integrated_gradients import STEPS
 from keras_explainer.explanation.matching import best_matching
 from keras_explainer.explanation.part_naming import resolve_part_names
 from keras_explainer.metrics.co_moments import CoMoments
@@ -160,7 +161,8 @@ def _read(
         class_index,
         k=None,
         contributions="integrated_gradients",
-        steps=8,
+        steps=STEPS,
+        tolerance=None,
         names=None,
         part_names=None,
         batch_size=batch_size,

@@ -25,6 +25,7 @@ def explain(
     k: int | None = None,
     contributions: str | None = "integrated_gradients",
     steps: int = STEPS,
+    tolerance: float | None = None,
     names: Iterable[str] | None = None,
     part_names: Names | None = None,
     batch_size: int = 32,
@@ -50,6 +51,8 @@ def explain(
             or None for none. A teacher without a head or without logits has none: the
             explanation says why.
         steps: Points of the path of integrated gradients.
+        tolerance: Images whose relative completeness error is larger get three times
+            as many points; None: none.
         names: Of the images, one each; None takes the files of an image folder.
         part_names: `PartNames`, {filter: name}, or the path of a file of names.
         batch_size: Images at a time.
@@ -64,7 +67,8 @@ def explain(
             are not finite, another number of names than of images, part names of
             other filters.
         ConfigError: A class that the teacher does not have; `k`, `steps` or
-            `batch_size` is no whole number from 1; an unknown kind of contributions.
+            `batch_size` is no whole number from 1, `tolerance` no number above 0; an
+            unknown kind of contributions.
     """
     job = ExplanationJob(
         explainer,
@@ -73,6 +77,7 @@ def explain(
         k=k,
         contributions=contributions,
         steps=steps,
+        tolerance=tolerance,
         names=names,
         part_names=part_names,
         batch_size=batch_size,
@@ -103,6 +108,7 @@ def iter_explanations(
     k: int | None = None,
     contributions: str | None = "integrated_gradients",
     steps: int = STEPS,
+    tolerance: float | None = None,
     names: Iterable[str] | None = None,
     part_names: Names | None = None,
     batch_size: int = 32,
@@ -120,6 +126,7 @@ def iter_explanations(
         k=k,
         contributions=contributions,
         steps=steps,
+        tolerance=tolerance,
         names=names,
         part_names=part_names,
         batch_size=batch_size,

@@ -37,8 +37,8 @@ class ExplanationJob:
     """The checked arguments of `explain`, and what is read once for all images.
 
     Args:
-        explainer, images, class_index, k, contributions, steps, names, part_names,
-            batch_size: see `explain`, and what it raises.
+        explainer, images, class_index, k, contributions, steps, tolerance, names,
+            part_names, batch_size: see `explain`, and what it raises.
 
     Attributes:
         count: Number of images, None where it is not known before.
@@ -53,6 +53,7 @@ class ExplanationJob:
         k: Any,
         contributions: str | None,
         steps: int,
+        tolerance: float | None,
         names: Iterable[str] | None,
         part_names: Any,
         batch_size: int,
@@ -73,6 +74,13 @@ class ExplanationJob:
         self.k = None if k is None else int(k)
         self.class_index = chosen_class(self.teacher, class_index)
         self.steps = whole_number("steps", steps)
+        if tolerance is not None and not (
+            isinstance(tolerance, int | float) and tolerance > 0
+        ):
+            raise ConfigError(
+                f"tolerance is a number above 0, or None; got {tolerance!r}."
+            )
+        self.tolerance = tolerance
         self.input: FeatureInput = feature_input(explainer, images, batch_size)
         self.count = self.input.count
         self.names = self._checked_names(names)
@@ -163,6 +171,7 @@ class ExplanationJob:
                 classes,
                 again.logits[rows, classes] - self.baseline[classes],
                 steps=self.steps,
+                tolerance=self.tolerance,
                 batch_size=self.batch_size,
             )
         good = np.isfinite(found.shares).all(1)

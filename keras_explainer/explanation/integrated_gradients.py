@@ -8,10 +8,8 @@ import numpy as np
 
 from keras_explainer.explanation.path_gradients import PathGradients, Tracks
 
-STEPS = 15
+STEPS = 16
 """Points of the path of an image."""
-TOLERANCE = 0.05
-"""Images with a larger relative completeness error have three times the points."""
 
 
 class Attribution(NamedTuple):
@@ -33,7 +31,7 @@ def integrated_gradients(
     changes: np.ndarray,
     *,
     steps: int = STEPS,
-    tolerance: float | None = TOLERANCE,
+    tolerance: float | None = None,
     batch_size: int = 32,
 ) -> Attribution:
     """Integrated gradients (Sundararajan et al. 2017, equation 1) of the tracks.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from keras_explainer.explainer.decoders import TeacherCopyDecoder
+from keras_explainer.explanation.affine_start import AffineStart
 from keras_explainer.gradients import input_gradient
 from keras_explainer.teachers.frozen_model import FrozenModel
 
@@ -29,8 +29,8 @@ class PathGradients:
     tracks and `m` their means over the train images, per cell and channel: `t = 0` is
     the baseline, `t = 1` the image. Rows of the programs are pairs of an image and a
     `t`, so that memory is bounded by the rows of a batch, however many points a path
-    has. The gate and a decoder's adapter are linear: the path is straight behind them
-    too, where gradients are cheaper; they go back through adapter and gate once.
+    has. The gate and the beginning of a decoder are affine: the path is straight behind
+    them too, where gradients are cheaper; these go back to the tracks once.
 
     `PathGradients.of` keeps the compiled programs for as long as the explainer lives;
     weights and means are read anew at each call.
@@ -42,6 +42,7 @@ class PathGradients:
     def __init__(self, explainer: Explainer) -> None:
         # Weakly, so that what is kept for an explainer does not keep it alive.
         self._reference = weakref.ref(explainer)
+        self._start = AffineStart(explainer.decoder, explainer.teacher.targets[-1])
         self._logits, self._ends, self._slopes, self._shares = (
             FrozenModel(function, self._variables, name=f"path_{name}")
             for name, function in (
@@ -60,7 +61,7 @@ class PathGradients:
         return _PROGRAMS[explainer]
 
     def ends(self, tracks: Tracks, batch_size: int) -> np.ndarray:
-        """Where the paths end, behind gate and adapter: (n, ...) float32."""
+        """Where the paths end, behind the affine beginning: (n, ...) float32."""
         return self._ends.run(tracks, batch_size)["end"]
 
     def slopes(
@@ -138,23 +139,14 @@ class PathGradients:
         ]
 
     def _adapted(self, tracks: list[Any]) -> Any:
-        """The linear beginning: gate, and the decoder's adapter if it has one."""
-        encoding = self._explainer.encoder.gate(tracks)
-        decoder = self._explainer.decoder
-        if isinstance(decoder, TeacherCopyDecoder):
-            encoding = decoder.adapter(encoding)
-        return ops.cast(encoding, "float32")
+        """The affine beginning: the gate, and that of the decoder."""
+        return self._start.before(self._explainer.encoder.gate(tracks))
 
     def _answer(self, adapted: Any) -> Any:
         """The logits, (n, classes), of what `_adapted` gives."""
-        explainer = self._explainer
-        decoder, teacher = explainer.decoder, explainer.teacher
-        if isinstance(decoder, TeacherCopyDecoder):
-            found = decoder.copy(adapted, training=False)
-        else:
-            found = decoder(adapted, training=False)
-        target = ops.cast(found[teacher.targets[-1]], "float32")
-        return ops.reshape(teacher.head(target)["logits"], (-1, teacher.num_outputs))
+        teacher = self._explainer.teacher
+        logits = teacher.head(self._start.after(adapted))["logits"]
+        return ops.reshape(logits, (-1, teacher.num_outputs))
 
     def _of_ends(self, tracks: dict[str, Any]) -> dict[str, Any]:
         return {"end": self._adapted([tracks[name] for name in TRACKS])}
