@@ -95,7 +95,7 @@ setup(
         "keras_explainer.zoo": "zoo",
     },
     package_data={
-        "keras_explainer": ["py.typed"],
+        "keras_explainer": ["py.typed", "results/*.schema.json"],
         "keras_explainer.zoo": ["**/*.yaml", "**/*.json", "**/*.keras"],
     },
     include_package_data=False,
@@ -128,6 +128,7 @@ setup(
             "build>=1.2",
             "hypothesis>=6.100",
             "import-linter>=2.5",
+            "jsonschema>=4.20",
             "mypy>=1.15",
             "pytest>=8.3",
             "pytest-xdist>=3.6",

@@ -12,6 +12,7 @@ from keras_explainer.results.explanation import Explanation
 from keras_explainer.results.explanations import Explanations
 from keras_explainer.results.filter_pair import FilterPair
 from keras_explainer.results.filter_use import FilterUse
+from keras_explainer.results.json_schema import json_schema
 from keras_explainer.results.mask_cells import mask_cells
 from keras_explainer.results.part_finding import PartFinding
 from keras_explainer.results.part_name import PartName
@@ -28,5 +29,6 @@ __all__ = [
     "PartFinding",
     "PartName",
     "PartNames",
+    "json_schema",
     "mask_cells",
 ]

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ class PartNames:
         """
         with reading("set of part names"):
             entries = [
-                PartName(filter=whole(number), name=text(name))
+                PartName(filter=index(number), name=text(name))
                 for number, name in names.items()
             ]
         entries.sort(key=lambda entry: entry.filter)

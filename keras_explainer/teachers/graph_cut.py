@@ -42,7 +42,8 @@ def cut_graph(
     if len(shape) != 4:
         raise TeacherError(
             f"The tap '{graph.name_of(tap)}' has outputs of shape {shape}, no spatial "
-            f"map (batch, height, width, channels). {_nearby(graph, tap, targets)}"
+            "map (batch, height, width, channels): a tap is a feature map of a "
+            f"convolutional network. {_nearby(graph, tap, targets)}"
         )
     ancestors = ancestor_sets(graph)
     for target in targets:

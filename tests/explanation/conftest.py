@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from keras_explainer.explainer import Explainer
+from keras_explainer.explainer.warm_start import start_norms
 from keras_explainer.explanation import part_box
 from keras_explainer.results import ClassScore, Explanation, PartFinding
 from keras_explainer.teachers import Teacher
@@ -59,6 +60,15 @@ def teacher() -> Teacher:
 @pytest.fixture(scope="session")
 def explainer(teacher: Teacher) -> Explainer:
     return small_explainer(teacher)
+
+
+@pytest.fixture(scope="session")
+def measured(teacher: Teacher, images: np.ndarray) -> Explainer:
+    """One whose baseline is known; do not change it."""
+    explainer = small_explainer(teacher)
+    start_norms(explainer.encoder, teacher.extract(images)[0])
+    explainer.measure_tracks(explainer.features(images))
+    return explainer
 
 
 @pytest.fixture

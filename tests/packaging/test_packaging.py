@@ -24,6 +24,7 @@ SOURCES = {
         for path in ROOT.glob("keras_explainer/**/*.py")
     ),
     "keras_explainer/py.typed",
+    "keras_explainer/results/explanations.schema.json",
 }
 ZOO = {
     "keras_explainer/" + path.relative_to(ROOT).as_posix()
