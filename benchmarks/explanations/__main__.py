@@ -1,7 +1,7 @@
 """Contributions, presence and their cost: cases x seeds.
 
     python -m benchmarks.explanations [--mobilenet dog,lion] [--vgg griffin]
-        [--seeds 0] [--set ordinary_drop=0.5] [--out DIR]
+        [--seeds 0] [--set ordinary_drop=0.5] [--keep DIR] [--out DIR]
 
 MobileNet 0.75 (ImageNet weights) on the animal-part photographs, in the folder named by
 KERAS_EXPLAINER_SHARED (default ../shared); a small VGG on drawn creatures. Explainers
@@ -39,6 +39,9 @@ def main() -> None:
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument(
+        "--keep", type=Path, help="folder where weights of learned explainers are kept"
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         default=Path(__file__).parents[1] / "results" / "explanations",
@@ -63,7 +66,11 @@ def main() -> None:
         if any(key.items() <= row.items() for row in rows):
             continue
         start = time.perf_counter()
-        case = MAKERS[teacher](name, seed, settings)
+        kept = None
+        if options.keep is not None:
+            place = f"{teacher}-{name}-{seed}-{variant}".replace(" ", "_")
+            kept = options.keep / f"{place}.weights.h5"
+        case = MAKERS[teacher](name, seed, settings, kept)
         seconds = time.perf_counter() - start
         row = {
             **key,

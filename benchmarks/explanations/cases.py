@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ from keras import layers
 import keras_explainer as kx
 from benchmarks.core import TAP, shared_folder
 from keras_explainer.datasets.creatures import Creatures
+from keras_explainer.files import save_atomically
 
 CATEGORIES = ("dog", "lion", "squirrel", "giant panda")
 SPECIES = ("griffin", "dragon")
@@ -40,7 +42,9 @@ class Case:
     teacher_accuracy: float | None = None
 
 
-def mobilenet(category: str, seed: int, settings: dict[str, Any]) -> Case:
+def mobilenet(
+    category: str, seed: int, settings: dict[str, Any], kept: Path | None = None
+) -> Case:
     """MobileNet 0.75, ImageNet weights, on photographs of one category."""
     teacher = kx.Teacher.from_applications(
         "MobileNet",
@@ -49,18 +53,22 @@ def mobilenet(category: str, seed: int, settings: dict[str, Any]) -> Case:
         tap=TAP,
     )
     folder = kx.ImageFolder(shared_folder(), image_size=(224, 224), category=category)
-    explainer = learned(teacher, folder.train, 128, seed, settings)
+    explainer = learned(teacher, folder.train, 128, seed, settings, kept)
     test = folder.test
     centres = np.asarray(test.centres)
     return Case(explainer, test.load(), centres, test.part_names, "annotated")
 
 
-def vgg(species: str, seed: int, settings: dict[str, Any]) -> Case:
+def vgg(
+    species: str, seed: int, settings: dict[str, Any], kept: Path | None = None
+) -> Case:
     """A small VGG, taught all species of drawn creatures, on one of them."""
     keras.utils.set_random_seed(seed)
-    teacher = kx.Teacher(vgg_model(), preprocessing="unit", name="small VGG")
+    model = vgg_model(kept and kept.with_name(f"small_vgg-{seed}.weights.h5"))
+    teacher = kx.Teacher(model, preprocessing="unit", name="small VGG")
     drawn = Creatures(VGG_SIDE, [species], seed=seed + 1)
-    explainer = learned(teacher, drawn.generate(600).images, 32, seed, settings)
+    pixels = drawn.generate(600).images
+    explainer = learned(teacher, pixels, 32, seed, settings, kept)
     test = Creatures(VGG_SIDE, [species], seed=seed + 2, absent_share=0.4)
     test_images = test.generate(300)
     # All species, so that chance is 1 in 7.
@@ -76,7 +84,7 @@ def vgg(species: str, seed: int, settings: dict[str, Any]) -> Case:
     )
 
 
-def vgg_model() -> keras.Model:
+def vgg_model(kept: Path | None) -> keras.Model:
     """Pairs of 3 x 3 convs with max-pools between, two hidden dense layers."""
     drawn = Creatures(VGG_SIDE, seed=0).generate(2800)
     x = image = keras.Input((VGG_SIDE, VGG_SIDE, 3))
@@ -97,18 +105,37 @@ def vgg_model() -> keras.Model:
     x = layers.Dense(96, activation="relu", name="fc2")(x)
     x = layers.Dense(len(Creatures.SPECIES), activation="softmax", name="species")(x)
     model = keras.Model(image, x, name="small_vgg")
+    if kept is not None and kept.exists():
+        model.load_weights(kept)
+        return model
     model.compile(keras.optimizers.Adam(5e-4), "sparse_categorical_crossentropy")
     pixels = drawn.images.astype("float32") / 255
     model.fit(pixels, drawn.labels, batch_size=32, epochs=12, verbose=0)
+    if kept is not None:
+        save_atomically(kept, model.save_weights)
     return model
 
 
 def learned(
-    teacher: kx.Teacher, images: Any, filters: int, seed: int, settings: dict[str, Any]
+    teacher: kx.Teacher,
+    images: Any,
+    filters: int,
+    seed: int,
+    settings: dict[str, Any],
+    kept: Path | None,
 ) -> kx.Explainer:
-    """An explainer of the default recipe, with `settings` changed."""
+    """An explainer of the default recipe, with `settings` changed.
+
+    Args:
+        kept: a file of its weights, read if it is there and written if not.
+    """
     keras.utils.set_random_seed(seed)
     explainer = kx.Explainer(teacher, filters=filters, seed=seed, **settings)
+    if kept is not None and kept.exists():
+        explainer.load_weights(kept)
+        return explainer
     explainer.compile(optimizer="adam")
     explainer.fit(images, verbose=0)
+    if kept is not None:
+        save_atomically(kept, explainer.save_weights)
     return explainer

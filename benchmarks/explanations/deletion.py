@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from keras_explainer.explanation.geometry import AREA_LEVEL, unclipped_mask
-from keras_explainer.results import Explanation, Explanations
+from keras_explainer.results import Explanation, Explanations, PartFinding
 from keras_explainer.teachers import Teacher
 
 PARTS = 3
@@ -17,7 +18,11 @@ BLUR = 1 / 14
 
 
 def deletion(
-    teacher: Teacher, images: np.ndarray, found: Explanations, seed: int
+    teacher: Teacher,
+    images: np.ndarray,
+    found: Explanations,
+    groups: Sequence[Sequence[int]],
+    seed: int,
 ) -> dict[str, Any]:
     """By how much the logit of the teacher's own class falls.
 
@@ -26,26 +31,36 @@ def deletion(
     each for itself, as many pixels around the three parts whose contribution is
     nearest to 0, and around three random cells.
 
+    Args:
+        teacher: whose logit.
+        images: that were explained.
+        found: their explanations, without `k`.
+        groups: of filters that are one part: their contributions are summed up, and the
+            part is where the one that adds most is. Filters in no group stand for
+            themselves.
+        seed: of the random cells.
+
     Returns:
         Means over the images: `most`, `least`, `random` drops in logits; `images`.
     """
     random = np.random.default_rng(seed)
+    grouped = {number for group in groups for number in group}
+    units = [*groups, *([f] for f in range(found.filters) if f not in grouped)]
     changed: dict[str, list[np.ndarray]] = {"most": [], "least": [], "random": []}
     rows = []
     for row, item in enumerate(found):
-        if len(item.present) < 2 * PARTS:
+        counted = _counted(item, units)
+        if len(counted) < 2 * PARTS:
             continue
         rows.append(row)
-        order = sorted(item.present, key=lambda part: abs(part.contribution or 0))
+        most = sorted(counted, key=lambda one: -one[0])[:PARTS]
+        least = sorted(counted, key=lambda one: abs(one[0]))[:PARTS]
         cells = {
-            "most": [c for part in item.present[:PARTS] for c in part.cells],
-            "least": [c for part in order[:PARTS] for c in part.cells],
+            "most": [cell for _, part in most for cell in part.cells],
+            "least": [cell for _, part in least for cell in part.cells],
             "random": [
-                (
-                    int(random.integers(item.map_size[0])),
-                    int(random.integers(item.map_size[1])),
-                )
-                for _ in range(PARTS)
+                (int(random.integers(rows_)), int(random.integers(columns)))
+                for rows_, columns in [item.map_size] * PARTS
             ],
         }
         area = int((_mask(item, cells["most"]) >= AREA_LEVEL).sum())
@@ -53,7 +68,8 @@ def deletion(
             changed[name].append(blurred(images[row], _mask(item, peaks), area))
     if not rows:
         return {"images": 0, "most": None, "least": None, "random": None}
-    classes = np.array([found[row].answer.class_index for row in rows])
+    answers = [found[row].answer for row in rows]
+    classes = np.array([answer.class_index for answer in answers if answer])
     before = _logits(teacher, images[rows], classes)
     drops = {
         name: before - _logits(teacher, np.stack(pixels), classes)
@@ -63,6 +79,21 @@ def deletion(
         "images": len(rows),
         **{name: float(drop.mean()) for name, drop in drops.items()},
     }
+
+
+def _counted(
+    item: Explanation, units: Sequence[Sequence[int]]
+) -> list[tuple[float, PartFinding]]:
+    """The contribution of each unit that is present, and its filter that adds most."""
+    found = {part.filter: part for part in item.parts}
+    counted = []
+    for unit in units:
+        parts = [found[number] for number in unit]
+        present = [part for part in parts if part.present]
+        if present:
+            total = sum(part.contribution or 0.0 for part in parts)
+            counted.append((total, max(present, key=lambda p: p.contribution or 0.0)))
+    return counted
 
 
 def blurred(image: np.ndarray, mask: np.ndarray, area: int) -> np.ndarray:

@@ -12,12 +12,12 @@ COLUMNS = (
     "16, 64 steps",
     "rank (strength)",
     "filters' share",
-    "deletion: most",
-    "least",
-    "random",
+    "deletion: most / least / random",
+    "of groups",
     "precision (always)",
     "recall",
     "AUC",
+    "named from 10 (right)",
     "gap / change",
     "warned",
     "cost",
@@ -35,7 +35,7 @@ def table(rows: list[dict[str, Any]]) -> Table:
     for name in COLUMNS:
         made.add_column(name, justify="left" if not name else "right")
     for row in rows:
-        errors, deleted = row["completeness"], row["deletion"]
+        errors = row["completeness"]
         present, ranked = row["presence"]["calibrated"], row["rank_agreement"]
         made.add_row(
             f"{row['teacher']}, {row['name']}, {row['variant']}, seed {row['seed']}",
@@ -44,10 +44,17 @@ def table(rows: list[dict[str, Any]]) -> Table:
             f"{100 * errors['16']['median']:.2f}, {100 * errors['64']['median']:.2f} %",
             f"{shown(ranked['default'])} ({shown(ranked['strength'])})",
             shown(row["filters_share"]),
-            *(shown(deleted[name]) for name in ("most", "least", "random")),
+            *(
+                " / ".join(
+                    shown(row[key][name]) for name in ("most", "least", "random")
+                )
+                for key in ("deletion_of_filters", "deletion_of_groups")
+            ),
             f"{shown(present['precision'])} ({shown(present['prevalence'])})",
             shown(present["recall"]),
             shown(present["auc"]),
+            f"{shown(row['names_from_ten_images']['named'])} "
+            f"({shown(row['names_from_ten_images']['right'])})",
             f"{shown(row['logit_gap'])} / {shown(row['logit_change'])}",
             shown(row["warned"]),
             f"{row['cost']['ratio']:.2f}",

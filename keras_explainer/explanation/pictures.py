@@ -12,7 +12,7 @@ from keras_explainer.errors import ConfigError, DataError
 from keras_explainer.explanation import drawing
 from keras_explainer.explanation.drawing import GREY, INK, LINE, PAPER
 from keras_explainer.results import ClassScore, Explanation, PartFinding
-from keras_explainer.results.plain_text import decimal
+from keras_explainer.results.plain_text import decimal, signed
 
 IMAGE_SIDE = 640
 _PANEL, _MARGIN, _GAP = 380, 24, 28
@@ -22,7 +22,10 @@ _ROW = 62
 def explanation_picture(
     image: Any, explanation: Explanation, *, parts: int = 6
 ) -> Image.Image:
-    """The image with its strongest parts outlined, beside a legend.
+    """The image with its first parts outlined, beside a legend.
+
+    The bar beside a part is what it is ranked by: its contribution, as an outline where
+    it speaks against the class, or its relative strength where there are none.
 
     An outline is where a part's mask is at least 0.5; a numbered marker stands at the
     part's position, or beside it where others stand there. Numbers and colours are
@@ -119,14 +122,17 @@ def _legend(explanation: Explanation, shown: Sequence[PartFinding]) -> Image.Ima
     draw.line([0, y, _PANEL, y], fill=LINE, width=1)
     if not shown:
         write(0, y + 36, "No filter finds its part in this image.", 16)
-    strongest = max((part.relative_strength for part in shown), default=0.0)
+    largest = max((abs(_counted(part)) for part in shown), default=0.0)
     for at, part in enumerate(shown):
-        _legend_row(panel, y + at * _ROW, at, part, strongest, write)
+        _legend_row(panel, y + at * _ROW, at, part, largest, write)
     if not shown:
         return panel
     y += _ROW * rows + 22
     write(0, y, "Outline: where a part's mask is at least half.", 13, GREY)
-    write(0, y + 19, "Rank: relative strength, by the filter's own scale.", 13, GREY)
+    rank = "Rank: relative strength, by the filter's own scale."
+    if explanation.contributions is not None:
+        rank = "Rank: what a part adds to the class' logit."
+    write(0, y + 19, rank, 13, GREY)
     return panel
 
 
@@ -135,35 +141,66 @@ def _legend_row(
     top: int,
     at: int,
     part: PartFinding,
-    strongest: float,
+    largest: float,
     write: Any,
 ) -> None:
     colour = drawing.colour_of(at)
     drawing.draw_disc(panel, (15, top + 31), 14, colour, str(at + 1))
     write(42, top + 28, part.title, 17)
     place = part.position or (0.0, 0.0)
-    relative = part.relative_strength
-    text = f"strength {decimal(part.strength, 2)}, relative {decimal(relative, 1)}"
+    text = (
+        f"strength {decimal(part.strength, 2)}, relative "
+        f"{decimal(part.relative_strength, 1)}"
+        if part.contribution is None
+        else f"adds {signed(part.contribution, 2)}, strength "
+        f"{decimal(part.strength, 2)}"
+    )
     write(42, top + 48, f"{text};  y {place[0]:.0f}, x {place[1]:.0f}", 14, GREY)
-    if strongest > 0:
+    if largest > 0:
         # Beside the title, so that ranks can be compared at a glance.
         left, right = 222, _PANEL
-        end = left + (right - left) * relative / strongest
+        end = left + (right - left) * abs(_counted(part)) / largest
         draw = ImageDraw.Draw(panel)
         draw.rectangle([left, top + 18, right, top + 26], fill=LINE)
-        draw.rectangle([left, top + 18, end, top + 26], fill=colour)
+        # What speaks against the class is an outline.
+        against = _counted(part) < 0
+        draw.rectangle(
+            [left, top + 18, end, top + 26],
+            fill=None if against else colour,
+            outline=colour,
+        )
+
+
+def _counted(part: PartFinding) -> float:
+    """What parts are ranked by."""
+    given = part.contribution
+    return part.relative_strength if given is None else given
 
 
 def _heading(explanation: Explanation) -> list[tuple[str, str]]:
     lines = []
     if explanation.answer is not None:
         lines.append(("teacher", _score(explanation.answer)))
+    other = explanation.explained
+    if other is not None and other != explanation.answer:
+        lines.append(("explained", _score(other)))
     if explanation.reconstruction is not None:
         lines.append(("reconstruction", _score(explanation.reconstruction)))
         own = explanation.reconstruction_answer
         if own and own.class_index != explanation.reconstruction.class_index:
             lines.append(("its own answer", _score(own)))
-    lines.append(("share of parts", f"p = {decimal(explanation.share, 2)}"))
+    shared = explanation.contributions
+    if shared is None:
+        lines.append(("share of parts", f"p = {decimal(explanation.share, 2)}"))
+    else:
+        lines.append(
+            (
+                "logit",
+                f"{shared.change:+.1f}: filters {shared.filters:+.1f}, rest "
+                f"{shared.ordinary:+.1f}",
+            )
+        )
+    lines += [("warning", warning) for warning in explanation.warnings]
     return lines
 
 

@@ -62,6 +62,59 @@ def test_train_evaluate_explain(command, run, images, tmp_path):
     assert str(files[0]) in json.dumps(explained)
 
 
+def test_explain_a_class_and_without_contributions(command, run, images):
+    file = images / "images" / "020.png"
+    own = json.loads(command("explain", run, file, "--json", "-").stdout)
+    assert own["explanations"][0]["contributions"]["steps"] == 16
+    done = command("explain", run, file, "--class", 1, "--json", "-")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)["explanations"][0]
+    assert found["explained"]["class_index"] == 1
+    assert found["contributions"] is not None
+    done = command("explain", run, file, "--no-contributions", "--json", "-")
+    found = json.loads(done.stdout)["explanations"][0]
+    assert found["contributions"] is None
+    for given, message in (("99", "out of range"), ("a dog", "has no labels")):
+        done = command("explain", run, file, "--class", given, "--json", "-")
+        assert done.exit_code == 2
+        assert message in done.stderr
+
+
+def test_names_of_parts(command, run, images, tmp_path):
+    """Made beside the run, and shown by explain; others can be given."""
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    done = command("name-parts", copy, "--data", images)
+    assert done.exit_code == 0, done.output
+    assert "filters have a name" in done.stdout
+    names = json_of(copy / "part_names.json")
+    assert names["filters"] == 4
+    file = images / "images" / "020.png"
+    for entry in names["names"]:
+        entry["name"] = "chosen"
+    names["names"] = names["names"] or [{"filter": 2, "name": "chosen"}]
+    (copy / "part_names.json").write_text(json.dumps(names))
+    found = json.loads(command("explain", copy, file, "--json", "-").stdout)
+    shown = {p["filter"]: p["name"] for p in found["explanations"][0]["parts"]}
+    assert {f for f, name in shown.items() if name} == {
+        entry["filter"] for entry in names["names"]
+    }
+    names["filters"] = 5
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(names))
+    done = command("explain", copy, file, "--names", other, "--json", "-")
+    assert done.exit_code == 2
+    assert "of 5 filters, the explainer has 4" in done.stderr
+    (copy / "part_names.json").write_text("{")
+    done = command("explain", copy, file, "--json", "-")
+    assert done.exit_code == 2
+    assert "Name the parts again" in done.stderr
+    done = command("name-parts", run, "--data", images, "--json", tmp_path / "n.json")
+    assert done.exit_code == 0
+    assert json_of(tmp_path / "n.json")["schema_version"] == 1
+    assert not (run / "part_names.json").exists()
+
+
 def test_images_that_cannot_be_read_are_listed_or_refused(
     command, run, images, tmp_path
 ):
