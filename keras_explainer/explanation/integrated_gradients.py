@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_explainer.explanation.path_gradients import PathGradients, Tracks
 
-STEPS = 16
+STEPS = 14
 """Points of the path of an image."""
 
 
