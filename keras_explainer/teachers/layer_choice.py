@@ -59,6 +59,18 @@ def choose_output(graph: ModelGraph, output: str | None) -> int:
     return names[output]
 
 
+def checked_labels(labels: Sequence[str] | None, count: int) -> list[str] | None:
+    """The names of the classes, as many as there are outputs."""
+    if labels is None:
+        return None
+    names = [str(label) for label in labels]
+    if len(names) != count:
+        raise TeacherError(
+            f"{len(names)} labels were given for {count} outputs; give one for each."
+        )
+    return names
+
+
 def check_finite(graph: ModelGraph) -> None:
     for variable in graph.variables:
         array = keras.ops.convert_to_numpy(variable)

@@ -17,6 +17,7 @@ from keras_explainer.teachers.fingerprint import fingerprint
 from keras_explainer.teachers.graph_cut import cut_graph, valid_taps
 from keras_explainer.teachers.layer_choice import (
     check_finite,
+    checked_labels,
     choose_output,
     choose_targets,
 )
@@ -120,7 +121,7 @@ class Teacher:
         self.output = names[answer]
         self.answer_shape = _known(graph.values[answer].shape[1:])
         self.num_outputs = int(graph.values[answer].shape[-1] or 0)
-        self.labels = _checked_labels(labels, self.num_outputs)
+        self.labels = checked_labels(labels, self.num_outputs)
         self.has_head = self._cut.head_output is not None and (
             self._cut.targets[-1] != answer or classifier.logits is not None
         )
@@ -403,17 +404,6 @@ class Teacher:
 
 
 _RECORDED = ("tap", "targets", "labels", "output")
-
-
-def _checked_labels(labels: Sequence[str] | None, count: int) -> list[str] | None:
-    if labels is None:
-        return None
-    names = [str(label) for label in labels]
-    if len(names) != count:
-        raise TeacherError(
-            f"{len(names)} labels were given for {count} outputs; give one for each."
-        )
-    return names
 
 
 def _known(shape: Sequence[int | None]) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from reference import contributions as reference
 
 from keras_explainer.errors import ConfigError
 from keras_explainer.explainer import Explainer
+from keras_explainer.explainer.warm_start import start_norms
 from keras_explainer.explanation import explain
 from keras_explainer.explanation.affine_start import AffineStart
 from keras_explainer.teachers import Teacher
@@ -301,4 +302,27 @@ def test_a_class_of_ones_choice(measured, images):
         assert one.contributions.baseline != three.contributions.baseline
         assert one.logit_gap == pytest.approx(
             one.reconstruction.logit - one.explained.logit
+        )
+
+
+SETTINGS = {
+    "bfloat16": {"dtype": "mixed_bfloat16", "decoder": "conv"},
+    "bfloat16 copy": {"dtype": "mixed_bfloat16", "decoder": "teacher_copy"},
+    "pooled": {"pool_size": 2, "decoder": "conv"},
+    "several peaks": {"peaks": 3, "decoder": "conv"},
+}
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_every_kind_of_explainer(kind, teacher, images):
+    explainer = Explainer(teacher, filters=F, **SETTINGS[kind])
+    start_norms(explainer.encoder, teacher.extract(images)[0])
+    explainer.measure_tracks(explainer.features(images))
+    rough = 0.1 if "bfloat16" in kind else 0.01
+    for item in explainer.explain(images[:3], steps=256, verbose=0):
+        change = abs(item.contributions.change)
+        assert abs(item.contributions.completeness_error) < rough * (change + 0.05)
+        assert item.contributions.change == pytest.approx(
+            item.reconstruction.logit - item.contributions.baseline, abs=1e-3
         )
