@@ -1,11 +1,13 @@
 """Contributions, presence and their cost: cases x seeds.
 
     python -m benchmarks.explanations [--mobilenet dog,lion] [--vgg griffin]
-        [--seeds 0] [--set ordinary_drop=0.5] [--keep DIR] [--out DIR]
+        [--shipped griffin] [--seeds 0] [--set ordinary_drop=0.5]
+        [--keep DIR] [--out DIR]
 
 MobileNet 0.75 (ImageNet weights) on the animal-part photographs, in the folder named by
-KERAS_EXPLAINER_SHARED (default ../shared); a small VGG on drawn creatures. Explainers
-are learned on train images, all figures are of others. Rows that are there are kept: a
+KERAS_EXPLAINER_SHARED (default ../shared); a small VGG on drawn creatures; the
+zoo's explainer of griffins. Explainers are learned on train images, all figures are of
+others. Rows that are there are kept: a
 stopped benchmark goes on where it was.
 """
 
@@ -22,13 +24,13 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.explanations.cases import CATEGORIES, SPECIES, mobilenet, vgg
+from benchmarks.explanations.cases import CATEGORIES, SPECIES, mobilenet, shipped, vgg
 from benchmarks.explanations.measure import measure
 from benchmarks.explanations.report import table
 from keras_explainer.files import write_json, write_text
 from keras_explainer.version import __version__
 
-MAKERS = {"MobileNet": mobilenet, "VGG": vgg}
+MAKERS = {"MobileNet": mobilenet, "VGG": vgg, "zoo's CNN": shipped}
 
 
 def main() -> None:
@@ -36,6 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mobilenet", default=",".join(CATEGORIES))
     parser.add_argument("--vgg", default=",".join(SPECIES))
+    parser.add_argument("--shipped", default="griffin")
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument(
@@ -55,7 +58,9 @@ def main() -> None:
     path = options.out / "rows.json"
     wanted = [
         (teacher, name, seed)
-        for teacher, names in (("MobileNet", options.mobilenet), ("VGG", options.vgg))
+        for teacher, names in zip(
+            MAKERS, (options.mobilenet, options.vgg, options.shipped), strict=True
+        )
         for name in names.split(",")
         if name
         for seed in map(int, options.seeds.split(","))

@@ -84,6 +84,19 @@ def vgg(
     )
 
 
+def shipped(
+    species: str, seed: int, settings: dict[str, Any], kept: Path | None = None
+) -> Case:
+    """The zoo's explainer of a CNN without dense layers, its levels set anew."""
+    explainer = kx.zoo.load("creatures")
+    side = explainer.teacher.input_shape[0]
+    explainer.calibrate_presence(
+        Creatures(side, [species], seed=0).generate(400).images
+    )
+    test = Creatures(side, [species], seed=seed + 99, absent_share=0.4).generate(300)
+    return Case(explainer, test.images, test.centres, test.part_names, "drawn")
+
+
 def vgg_model(kept: Path | None) -> keras.Model:
     """Pairs of 3 x 3 convs with max-pools between, two hidden dense layers."""
     drawn = Creatures(VGG_SIDE, seed=0).generate(2800)
