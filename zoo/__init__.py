@@ -2,6 +2,7 @@
 
     import keras_explainer as kx
     explainer = kx.zoo.load("creatures")
+    teacher = kx.zoo.teacher("ResNet50", weights="resnet50.h5")
 
 The folder lies beside the package and is imported as `keras_explainer.zoo` (`setup.py`
 maps the name), from an installed package, editable or not.
@@ -9,8 +10,21 @@ maps the name), from an installed package, editable or not.
 
 from __future__ import annotations
 
+from .build import build_explainer
 from .load import load, load_teacher
+from .zoo_config import ZooConfig
 from .zoo_entry import ZooEntry
 from .zoo_file import ZooFile
+from .zoo_record import ZooRecord
+from .zoo_teacher import teacher
 
-__all__ = ["ZooEntry", "ZooFile", "load", "load_teacher"]
+__all__ = [
+    "ZooConfig",
+    "ZooEntry",
+    "ZooFile",
+    "ZooRecord",
+    "build_explainer",
+    "load",
+    "load_teacher",
+    "teacher",
+]

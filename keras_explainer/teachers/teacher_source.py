@@ -16,6 +16,7 @@ import numpy as np
 from keras_explainer.errors import TeacherError, did_you_mean
 from keras_explainer.teachers import applications
 from keras_explainer.teachers.fingerprint import file_sha256
+from keras_explainer.teachers.networks.matconvnet import load_matconvnet
 
 # Kinds of source, and the key of each that holds the path of its file.
 KINDS = {"applications": "weights", "file": "path"}
@@ -57,12 +58,15 @@ def application(
         mode = applications.preprocessing_mode(name)
     path = None
     if weights is not None and weights != "imagenet":
-        path = checked_path(weights, (".h5", ".keras"), "The weights file")
+        path = checked_path(weights, (".h5", ".keras", ".mat"), "The weights file")
         sha256 = check_hash(path, sha256)
     model = applications.build_application(name, shape, arguments)
     if path is not None:
         described = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
-        load_weights_file(model, path, f"{name}({described})")
+        if path.suffix == ".mat":
+            load_matconvnet(model, path, mode)
+        else:
+            load_weights_file(model, path, f"{name}({described})")
     elif weights == "imagenet":
         applications.imagenet_weights(name, model, shape, arguments)
     source = {
