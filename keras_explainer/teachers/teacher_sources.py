@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from keras_explainer.teachers import teacher_source
+from keras_explainer.teachers.teacher_folder import read_teacher_folder
 
 if TYPE_CHECKING:
     from keras_explainer.teachers.teacher import Teacher
@@ -87,6 +88,37 @@ class TeacherSources:
         )
         return cls._recorded(
             model, source, mode, tap=tap, targets=targets, labels=labels, output=output
+        )
+
+    @classmethod
+    def from_folder(
+        cls,
+        path: str | PathLike[str],
+        tap: Tap = None,
+        targets: Sequence[str] | None = None,
+    ) -> Teacher:
+        """A teacher that was kept in a folder, as `keras-explainer teacher fit` does.
+
+        Args:
+            path: The folder, with `teacher.json` and the model's file.
+            tap, targets: As for `Teacher`; the record's by default.
+
+        Raises:
+            TeacherError: No such folder; a file that is not the recorded one; as for
+                `Teacher`.
+        """
+        file, record = read_teacher_folder(path)
+        model, mode, source = teacher_source.model_file(
+            file, record["preprocessing"], None, sha256=record["sha256"]
+        )
+        return cls._recorded(
+            model,
+            source,
+            mode,
+            tap=tap or record["tap"],
+            targets=targets or record["targets"],
+            labels=record.get("labels"),
+            output=None,
         )
 
     @classmethod
