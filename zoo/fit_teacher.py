@@ -252,7 +252,7 @@ class _Fit:
                     f"The images have changed since the fit {self.folder} was begun: "
                     "put them back, or begin anew (--overwrite)."
                 )
-            kept.apply(self.model)  # type: ignore[arg-type]
+            kept.apply(self.model)
             rows = list(kept.facts["rows"])
         settings = self.settings
         images = TrainingImages(
@@ -281,7 +281,7 @@ class _Fit:
             rows.append({"epoch": epoch + 1, **row})
             try:
                 TrainingState.of(
-                    self.model,  # type: ignore[arg-type]
+                    self.model,
                     self._facts(rows),
                 ).write(state)
             except OSError as error:

@@ -130,11 +130,11 @@ def cut(subject: Subject) -> None:
         )
     differences = {name: difference(*pair) for name, pair in found.items()}
     subject.figures["cut_difference"] = max(differences.values())
-    for name, value in differences.items():
-        if not value <= CUT_TOLERANCE:
+    for name, found_difference in differences.items():
+        if not found_difference <= CUT_TOLERANCE:
             raise ZooError(
                 f"{subject.config.name} cut at {teacher.tap!r} gives {name} that "
-                f"differ by {value:.2g} of the largest from the whole model's; "
+                f"differ by {found_difference:.2g} of the largest from the whole model's; "
                 f"{CUT_TOLERANCE} is accepted."
             )
 
@@ -347,7 +347,7 @@ def difference(found: Any, expected: Any) -> float:
 def _weights_sha256(teacher: Teacher) -> str:
     digest = hashlib.sha256()
     for variable in teacher.model.weights:
-        digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(variable)))
+        digest.update(np.asarray(keras.ops.convert_to_numpy(variable)).tobytes())
     return digest.hexdigest()
 
 

@@ -105,3 +105,15 @@ def check_finite(graph: ModelGraph) -> None:
                 f"The weight '{variable.path}' of '{graph.model.name}' has NaN or "
                 "infinite values; load sound weights."
             )
+
+
+def checked_labels(labels: Sequence[str] | None, count: int) -> list[str] | None:
+    """Names of classes as a list; as many as there are outputs."""
+    if labels is None:
+        return None
+    names = [str(label) for label in labels]
+    if len(names) != count:
+        raise TeacherError(
+            f"{len(names)} labels were given for {count} outputs; give one for each."
+        )
+    return names

@@ -14,6 +14,7 @@ from keras_explainer.teachers.fingerprint import fingerprint
 from keras_explainer.teachers.graph_cut import cut_graph, valid_taps
 from keras_explainer.teachers.layer_choice import (
     check_finite,
+    checked_labels,
     choose_output,
     choose_tap,
     choose_targets,
@@ -115,7 +116,7 @@ class Teacher(TeacherSources):
         classifier = ClassifierHead(graph, answer)
         self.logits_activation = classifier.activation
         self.num_outputs = int(graph.values[answer].shape[-1] or 0)
-        self.labels = _checked_labels(labels, self.num_outputs)
+        self.labels = checked_labels(labels, self.num_outputs)
         self.has_head = self._cut.head_output is not None and (
             self._cut.targets[-1] != answer or classifier.logits is not None
         )
@@ -137,6 +138,11 @@ class Teacher(TeacherSources):
         return self._fingerprint
 
     @property
+    def has_upper(self) -> bool:
+        """Whether the targets can be computed from the tap's features."""
+        return True
+
+    @property
     def valid_taps(self) -> list[str]:
         """Paths of all layers that could be the tap for these targets."""
         taps = valid_taps(self.graph, self._cut.targets)
@@ -154,13 +160,16 @@ class Teacher(TeacherSources):
             "target_shapes": {k: list(v) for k, v in self.target_shapes.items()},
             "geometry": self.geometry.to_dict(),
             "preprocessing": self.preprocessing.mode,
-            "params": int(sum(np.prod(v.shape) for v in self.model.weights)),
+            "params": self._parameters(),
             "num_outputs": self.num_outputs,
             "logits_activation": self.logits_activation,
             "has_head": self.has_head,
             "fingerprint": self.fingerprint,
             "keras_version": keras.__version__,
         }
+
+    def _parameters(self) -> int | None:
+        return int(sum(np.prod(v.shape) for v in self.model.weights))
 
     def __repr__(self) -> str:
         return (
@@ -286,17 +295,6 @@ class Teacher(TeacherSources):
             trainable=trainable,
             name="teacher_copy",
         )
-
-
-def _checked_labels(labels: Sequence[str] | None, count: int) -> list[str] | None:
-    if labels is None:
-        return None
-    names = [str(label) for label in labels]
-    if len(names) != count:
-        raise TeacherError(
-            f"{len(names)} labels were given for {count} outputs; give one for each."
-        )
-    return names
 
 
 def _known(shape: Sequence[int | None]) -> tuple[int, ...]:

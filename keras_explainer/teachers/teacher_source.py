@@ -19,7 +19,7 @@ from keras_explainer.teachers.fingerprint import file_sha256
 from keras_explainer.teachers.networks.matconvnet import load_matconvnet
 
 # Kinds of source, and the key of each that holds the path of its file.
-KINDS = {"applications": "weights", "file": "path"}
+KINDS = {"applications": "weights", "file": "path", "keras_hub": "preset"}
 
 Made = tuple[keras.Model, str, dict[str, Any]]
 
@@ -146,7 +146,44 @@ def rebuild(source: Any, path: str | PathLike[str] | None = None) -> Made:
         return application(
             source["name"], file, shape, mode, source["arguments"], sha256=sha256
         )
+    if kind == "keras_hub":
+        return keras_hub_preset(str(file), mode, shape)
     return model_file(file, mode, shape, sha256=sha256)
+
+
+def keras_hub_preset(
+    preset: str, preprocessing: str, input_shape: Sequence[int] | None
+) -> Made:
+    """A model of keras-hub.
+
+    Args:
+        preset, preprocessing, input_shape: As for `Teacher.from_keras_hub`.
+
+    Raises:
+        TeacherError: As for `Teacher.from_keras_hub`.
+    """
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise TeacherError(
+            "A preset of keras-hub needs it: install keras-explainer[keras-hub]."
+        ) from error
+    try:
+        model = keras_hub.models.Backbone.from_preset(preset)
+    except Exception as error:
+        raise TeacherError(
+            f"The preset '{preset}' cannot be had: {_reason(error)} Without a network "
+            "give the folder of a preset that was saved with save_to_preset."
+        ) from error
+    folder = Path(preset).expanduser()
+    source = {
+        "kind": "keras_hub",
+        "preset": str(folder.resolve()) if folder.is_dir() else preset,
+        "sha256": None,
+        "input_shape": None if input_shape is None else list(input_shape),
+        "preprocessing": json_able(preprocessing, "The preprocessing"),
+    }
+    return model, preprocessing, source
 
 
 def json_able(content: Any, what: str) -> Any:

@@ -122,6 +122,93 @@ class TeacherSources:
         )
 
     @classmethod
+    def from_saved_model(
+        cls,
+        path: str | PathLike[str],
+        tap: str | None = None,
+        targets: Sequence[str] | None = None,
+        *,
+        output: str | None = None,
+        signature: str = "serving_default",
+        preprocessing: str = "identity",
+        input_shape: Sequence[int] | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> Teacher:
+        """A SavedModel whose signature gives a map and later features.
+
+        Args:
+            path: Folder of the SavedModel. It is a program: load those that you trust.
+            tap, targets, output, signature, preprocessing, input_shape, labels: See
+                `SavedModelTeacher`.
+
+        Raises:
+            TeacherError: As for `SavedModelTeacher`.
+        """
+        from keras_explainer.teachers.saved_model_source import saved_model
+
+        given = (tap, targets, output, signature, preprocessing, input_shape, labels)
+        return saved_model("saved_model", str(path), *given)
+
+    @classmethod
+    def from_hub(
+        cls,
+        handle: str,
+        tap: str | None = None,
+        targets: Sequence[str] | None = None,
+        *,
+        output: str | None = None,
+        signature: str = "serving_default",
+        preprocessing: str = "unit",
+        input_shape: Sequence[int] | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> Teacher:
+        """A TensorFlow Hub module whose signature gives a map and later features.
+
+        Args:
+            handle: Address (https) or folder, as `tensorflow_hub.resolve` takes it.
+            tap, targets, output, signature, input_shape, labels: See
+                `SavedModelTeacher`.
+            preprocessing: A mode's name; modules of images take 0..1 as a rule.
+
+        Raises:
+            TeacherError: The module cannot be had; as for `SavedModelTeacher`.
+        """
+        from keras_explainer.teachers.saved_model_source import saved_model
+
+        given = (tap, targets, output, signature, preprocessing, input_shape, labels)
+        return saved_model("hub", handle, *given)
+
+    @classmethod
+    def from_keras_hub(
+        cls,
+        preset: str | PathLike[str],
+        tap: Tap = None,
+        targets: Sequence[str] | None = None,
+        *,
+        preprocessing: str = "identity",
+        input_shape: Sequence[int] | None = None,
+        labels: Sequence[str] | None = None,
+        output: str | None = None,
+    ) -> Teacher:
+        """A backbone or image classifier of keras-hub (extra `keras-hub`).
+
+        Args:
+            preset: Name, address (`kaggle://`, `hf://`) or folder of a preset.
+            tap, targets, labels, output, input_shape: As for `Teacher`.
+            preprocessing: A mode's name; a preset's own converter is not read.
+
+        Raises:
+            TeacherError: keras-hub is missing, or the preset cannot be had; as for
+                `Teacher`.
+        """
+        model, mode, source = teacher_source.keras_hub_preset(
+            str(preset), preprocessing, input_shape
+        )
+        return cls._recorded(
+            model, source, mode, tap=tap, targets=targets, labels=labels, output=output
+        )
+
+    @classmethod
     def from_source(
         cls, source: dict[str, Any], *, path: str | PathLike[str] | None = None
     ) -> Teacher:
@@ -135,6 +222,10 @@ class TeacherSources:
             TeacherError: An unknown kind; random weights, which cannot be had again;
                 a file that is missing or whose sha256 is another.
         """
+        if isinstance(source, dict) and source.get("kind") in ("saved_model", "hub"):
+            from keras_explainer.teachers.saved_model_source import rebuild
+
+            return rebuild(source, path)
         model, mode, rebuilt = teacher_source.rebuild(source, path)
         layers = {key: source.get(key) for key in _RECORDED}
         return cls._recorded(model, rebuilt, mode, **layers)
