@@ -165,9 +165,7 @@ def test_patterns() -> None:
     assert found("vgg") == ["VGG-M", "VGG-S", "VGG16", "VGG19"]
     assert found("resnet50*") == ["ResNet50", "ResNet50V2"]
     assert found("inception") == ["InceptionResNetV2", "InceptionV3"]
-    with pytest.raises(
-        ZooError, match=r"matches 'ResNt50'.*ResNet50"
-    ):
+    with pytest.raises(ZooError, match=r"matches 'ResNt50'.*ResNet50"):
         zoo_rows("ResNt50")
 
 

@@ -30,6 +30,9 @@ SMALL = {
     "VGG-S": (110, {"alpha": 0.1}),
     "Xception": (96, {}),
 }
+# Their graphs take TensorFlow half a minute to compile: all stages in `test-slow`.
+LONG = ("ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "NASNetMobile", "ResNet50")
+LONG = (*LONG, "Xception", "MobileNetV2", "InceptionV3")
 SIX = 6
 
 
@@ -45,7 +48,13 @@ def check(name: str, **changes) -> ZooRecord:
 
 
 @pytest.mark.one_backend
-@pytest.mark.parametrize("name", sorted(SMALL))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in LONG else [])
+        for name in sorted(SMALL)
+    ],
+)
 def test_each_kind_of_network_passes(name: str) -> None:
     record = check(name)
     assert record.error is None
@@ -57,6 +66,27 @@ def test_each_kind_of_network_passes(name: str) -> None:
     config = ZooConfig.named(name)
     if config.tap.layer is not None:
         assert record.figures["tap"] == config.tap.layer
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("name", LONG)
+def test_each_kind_of_network_is_cut(name: str, monkeypatch) -> None:
+    """Residual, inception, dense, nested, searched, …: the parts make the whole."""
+    from keras_explainer.teachers import Teacher
+
+    # Compiling the whole network is what takes long; `test_conformance` has it.
+    monkeypatch.setattr(Teacher, "extract", _eagerly)
+    stages = {name: v.STAGES[name] for name in ("load", "cut")}
+    record = check(name, stages=stages)
+    assert (record.status, record.error) == ("passed", None)
+    config = ZooConfig.named(name)
+    if config.tap.layer is not None:
+        assert record.figures["tap"] == config.tap.layer
+
+
+def _eagerly(self, images, *, batch_size=32):
+    tap = self.lower(images)
+    return tap, self.upper(tap)
 
 
 def test_cut_on_every_backend() -> None:
