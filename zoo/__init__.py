@@ -11,6 +11,8 @@ maps the name), from an installed package, editable or not.
 from __future__ import annotations
 
 from .build import build_explainer
+from .fit_settings import FitSettings
+from .fit_teacher import fit_teacher
 from .load import load, load_teacher
 from .zoo_config import ZooConfig
 from .zoo_entry import ZooEntry
@@ -19,11 +21,13 @@ from .zoo_record import ZooRecord
 from .zoo_teacher import teacher
 
 __all__ = [
+    "FitSettings",
     "ZooConfig",
     "ZooEntry",
     "ZooFile",
     "ZooRecord",
     "build_explainer",
+    "fit_teacher",
     "load",
     "load_teacher",
     "teacher",

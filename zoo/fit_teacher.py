@@ -255,14 +255,14 @@ class _Fit:
             kept.apply(self.model)
             rows = list(kept.facts["rows"])
         settings = self.settings
-        images = TrainingImages(
-            self.classes.train,
-            self.start.teacher.preprocessing,
-            settings.batch_size,
-            settings.seed,
-            len(rows),
-        )
         for epoch in range(len(rows), settings.epochs):
+            images = TrainingImages(
+                self.classes.train,
+                self.start.teacher.preprocessing,
+                settings.batch_size,
+                settings.seed,
+                epoch,
+            )
             told = _Told(self.progress, epoch, settings.epochs)
             history = self.model.fit(
                 images,

@@ -158,7 +158,7 @@ def _names(sides: Any, category: str | None, folder: ImageFolder) -> tuple[str, 
 
 
 class TrainingImages(keras.utils.PyDataset):
-    """Batches of preprocessed, randomly cropped and mirrored images with classes.
+    """One epoch of preprocessed, randomly cropped and mirrored images with classes.
 
     What a batch holds depends on seed and epoch alone, so that an interrupted fit goes
     on with the same ones. Classes weigh the same in all.
@@ -168,7 +168,7 @@ class TrainingImages(keras.utils.PyDataset):
         preprocessing: of the network.
         batch_size: images per batch.
         seed: of order and crops.
-        epoch: the first epoch's number.
+        epoch: its number.
     """
 
     def __init__(
@@ -177,18 +177,14 @@ class TrainingImages(keras.utils.PyDataset):
         preprocessing: Preprocessing,
         batch_size: int,
         seed: int,
-        epoch: int = 0,
+        epoch: int,
     ) -> None:
         super().__init__()
         self._images, self._preprocess = images, preprocessing
         self._size, self._seed, self._epoch = batch_size, seed, epoch
         counts = np.bincount(images.labels)
         self._weights = len(images) / (len(counts) * np.maximum(counts, 1))
-        self._shuffle()
-
-    def _shuffle(self) -> None:
-        random = np.random.default_rng([self._seed, self._epoch])
-        self._order = random.permutation(len(self._images))
+        self._order = np.random.default_rng([seed, epoch]).permutation(len(images))
 
     def __len__(self) -> int:
         return -(-len(self._images) // self._size)
@@ -210,10 +206,6 @@ class TrainingImages(keras.utils.PyDataset):
         images = view_images(self._images.images(rows), boxes[:, None])[:, 0]
         labels = self._images.labels[rows]
         return prepared(self._preprocess, images), labels, self._weights[labels]
-
-    def on_epoch_end(self) -> None:
-        self._epoch += 1
-        self._shuffle()
 
 
 def prepared(preprocessing: Preprocessing, images: np.ndarray) -> np.ndarray:
