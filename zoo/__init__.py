@@ -14,6 +14,8 @@ from .build import build_explainer
 from .fit_settings import FitSettings
 from .fit_teacher import fit_teacher
 from .load import load, load_teacher
+from .model_card import model_card
+from .publish import publish
 from .zoo_config import ZooConfig
 from .zoo_entry import ZooEntry
 from .zoo_file import ZooFile
@@ -30,5 +32,7 @@ __all__ = [
     "fit_teacher",
     "load",
     "load_teacher",
+    "model_card",
+    "publish",
     "teacher",
 ]

@@ -1,4 +1,4 @@
-"""`keras-explainer zoo`: list, show, build, verify."""
+"""`keras-explainer zoo`: list, show, build, publish, card, schema, verify."""
 
 from __future__ import annotations
 
@@ -167,6 +167,54 @@ def build(
             progress=progress,
         )
     show_run(run)
+
+
+@zoo_app.command()
+def publish(
+    run: Annotated[Path, typer.Argument(help="Folder of a complete run.")],
+    registry: Annotated[Path, typer.Option(help="Folder of entries of your own.")],
+    name: Annotated[str, typer.Option(help="Name of the entry.")],
+    licence: Annotated[str, typer.Option(help="Licence of the explainer.")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an entry that is there.")
+    ] = False,
+) -> None:
+    """Put a run into a registry folder: files, records with sha256, model card.
+
+    [bold]Example[/bold]
+
+    keras-explainer zoo publish runs/dog --registry registry --name dog
+    --licence CC-BY-4.0
+    """
+    load_libraries()
+    from keras_explainer.zoo import publish as put
+
+    entry = put(run, registry, name, licence=licence, overwrite=overwrite)
+    typer.echo(f"{entry.folder}: kx.zoo.load({name!r}, registry={str(registry)!r})")
+
+
+@zoo_app.command()
+def card(
+    name: Annotated[str, typer.Argument(help="Name of an entry with an explainer.")],
+    registry: Annotated[
+        Path | None, typer.Option(help="Folder of entries. Default: the zoo's.")
+    ] = None,
+) -> None:
+    """Print the model card of an explainer, made from its records."""
+    load_libraries()
+    from keras_explainer.zoo import ZooEntry, model_card
+
+    entry = ZooEntry(name) if registry is None else ZooEntry(name, registry)
+    typer.echo(model_card(entry.teacher, entry.explainer), nl=False)
+
+
+@zoo_app.command()
+def schema() -> None:
+    """Print the JSON schema of the configurations."""
+    load_libraries()
+    from keras_explainer.zoo import ZooConfig
+
+    typer.echo(ZooConfig.schema_text(), nl=False)
 
 
 @zoo_app.command()

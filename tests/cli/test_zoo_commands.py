@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import keras_explainer as kx
 from keras_explainer.cli.main import app
+from keras_explainer.errors import ZooError
 
 pytestmark = pytest.mark.one_backend
 
@@ -106,6 +108,35 @@ def test_fit_a_teacher_and_learn_its_explainer(photos: Path, tmp_path: Path) -> 
     assert done.exit_code == 0, done.output
     metrics = json.loads((tmp_path / "m.json").read_text())
     assert metrics["teacher"]["accuracy"] is not None
+
+    # Its own place in a registry, with a model card.
+    run("evaluate", tmp_path / "run")
+    registry = tmp_path / "registry"
+    put = ("zoo", "publish", tmp_path / "run", "--registry", registry)
+    done = run(*put, "--name", "red", "--licence", "CC-BY-4.0")
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in (registry / "red").iterdir()) == [
+        *("MODEL_CARD.md", "explainer.json", "explainer.keras"),
+        *("teacher.json", "teacher.keras"),
+    ]
+    assert not [p for p in registry.iterdir() if p.name.startswith(".")]
+    explainer = kx.zoo.load("red", registry=registry)
+    assert explainer.teacher.labels == ["green", "red"]
+    text = (registry / "red" / "MODEL_CARD.md").read_text()
+    assert text == run("zoo", "card", "red", "--registry", registry).stdout
+    assert "CC-BY-4.0" in text and str(tmp_path) not in text
+    agreement = metrics["explainer"]["top1_agreement"]
+    assert f"answers {agreement:.3f}" in text
+    assert "| part tracking share ↑ | unverified | unverified | unverified |" in text
+    for name, message in (("red", "there already"), ("../x", "no path")):
+        done = run(*put, "--name", name, "--licence", "MIT")
+        assert done.exit_code == 2 and message in done.output
+    done = run(*put, "--name", "b", "--licence", " ")
+    assert done.exit_code == 2 and "needs a licence" in done.output
+    record = registry / "red" / "explainer.keras"
+    record.write_bytes(record.read_bytes() + b"x")
+    with pytest.raises(ZooError, match="not the file that was published"):
+        kx.zoo.load("red", registry=registry)
 
 
 def test_build_learns_by_the_configuration(photos: Path, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_configuration(name: str) -> None:
 
 def test_schema_is_current() -> None:
     assert SCHEMA.read_text(encoding="utf-8") == ZooConfig.schema_text(), (
-        "run `keras-explainer zoo schema`"
+        "run `keras-explainer zoo schema > zoo/config.schema.json`"
     )
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     assert schema["additionalProperties"] is False
