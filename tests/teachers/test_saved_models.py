@@ -176,9 +176,9 @@ def test_keras_hub_is_asked_for_by_name(monkeypatch) -> None:
 def test_a_preset_of_keras_hub(tmp_path: Path) -> None:
     keras_hub = pytest.importorskip("keras_hub")
     backbone = keras_hub.models.ResNetBackbone(
-        input_conv_filters=[8],
+        input_conv_filters=[64],
         input_conv_kernel_sizes=[3],
-        stackwise_num_filters=[8, 16],
+        stackwise_num_filters=[64, 64],
         stackwise_num_blocks=[2, 2],
         stackwise_num_strides=[1, 2],
         block_type="basic_block",
