@@ -184,6 +184,9 @@ def test_a_preset_of_keras_hub(tmp_path: Path) -> None:
         block_type="basic_block",
         image_shape=(48, 48, 3),
     )
+    random = np.random.default_rng(0)
+    for weight in backbone.weights:
+        weight.assign(random.uniform(0.0, 0.2, weight.shape))
     backbone.save_to_preset(tmp_path / "preset")
     teacher = Teacher.from_keras_hub(tmp_path / "preset", preprocessing="unit")
     assert teacher.source["kind"] == "keras_hub"
@@ -193,7 +196,7 @@ def test_a_preset_of_keras_hub(tmp_path: Path) -> None:
     assert tap.std() > 0
     found = teacher.upper(teacher.lower(images))
     for path, value in targets.items():
-        np.testing.assert_allclose(np.asarray(found[path]), value, atol=1e-4)
+        np.testing.assert_allclose(np.asarray(found[path]), value, rtol=1e-3)
     again = Teacher.from_source(json.loads(json.dumps(teacher.source)))
     assert again.fingerprint == teacher.fingerprint
     with pytest.raises(TeacherError, match="cannot be had"):

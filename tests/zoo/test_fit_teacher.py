@@ -31,7 +31,7 @@ SMALL = {
     "arguments": {"alpha": 0.1},
     "weights": None,
 }
-QUICK = FitSettings(epochs=2, batch_size=8, learning_rate=1e-3, test_share=0.25)
+QUICK = FitSettings(epochs=2, batch_size=8, learning_rate=2e-4, test_share=0.25)
 
 
 def draw(folder: Path, kinds: dict[str, tuple[int, int, int]], count: int) -> Path:
@@ -72,8 +72,8 @@ def test_the_fit_is_at_once_a_teacher(fitted: Path, data: Path, tmp_path: Path) 
         "content_hash": "",
     }
     assert len(record["history"]) == 6
-    assert record["history"][-1]["loss"] < record["history"][0]["loss"]
     figures = record["figures"]
+    assert figures["accuracy"] > figures["constant_accuracy"]
     assert figures["constant_accuracy"] == pytest.approx(1 / 3, abs=1e-3)
     assert set(figures["by_class"]) == set(COLOURS)
     assert not (fitted / room.STATE).exists()
@@ -101,6 +101,7 @@ def test_the_fit_is_at_once_a_teacher(fitted: Path, data: Path, tmp_path: Path) 
     assert run.load_explainer().teacher.labels == sorted(COLOURS)
 
 
+@pytest.mark.one_backend
 def test_an_interrupted_fit_goes_on_to_the_same_weights(
     data: Path, tmp_path: Path, monkeypatch
 ) -> None:

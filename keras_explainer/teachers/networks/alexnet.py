@@ -7,7 +7,12 @@ from typing import Any
 import keras
 
 from keras_explainer.teachers.networks.ceil_max_pooling_2d import CeilMaxPooling2D
-from keras_explainer.teachers.networks.classifier import classifier, conv, image_input
+from keras_explainer.teachers.networks.classifier import (
+    classifier,
+    conv,
+    first_kernel,
+    image_input,
+)
 from keras_explainer.teachers.networks.grouped_conv_2d import GroupedConv2D
 from keras_explainer.teachers.networks.local_response_normalization import (
     LocalResponseNormalization,
@@ -38,7 +43,8 @@ def AlexNet(
     """
     layers = keras.layers
     image, x = image_input(weights, input_shape, (227, 227, 3))
-    x = layers.Conv2D(**conv(96, 11, alpha, strides=4, name="conv1"))(x)
+    first = {"kernel_initializer": first_kernel(), "strides": 4}
+    x = layers.Conv2D(**conv(96, 11, alpha, **first, name="conv1"))(x)
     x = LocalResponseNormalization(5, 1.0, 2e-5, 0.75, name="norm1")(x)
     x = CeilMaxPooling2D(3, 2, name="pool1")(x)
     two = {"groups": 2, "padding": "same"}

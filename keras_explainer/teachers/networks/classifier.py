@@ -40,6 +40,14 @@ def conv(filters: int, size: int, alpha: float, **arguments: Any) -> dict[str, A
     }
 
 
+def first_kernel() -> Any:
+    """Start of the first kernel, as Caffe's networks have it: it takes values of 0..255.
+
+    As `he_normal`, it would begin with logits and losses of some hundreds.
+    """
+    return keras.initializers.RandomNormal(stddev=0.01)
+
+
 def width(channels: int, alpha: float) -> int:
     """Channels at a width, an even number (for groups of two)."""
     return max(2, 2 * round(channels * alpha / 2))

@@ -7,7 +7,12 @@ from typing import Any
 import keras
 
 from keras_explainer.teachers.networks.ceil_max_pooling_2d import CeilMaxPooling2D
-from keras_explainer.teachers.networks.classifier import classifier, conv, image_input
+from keras_explainer.teachers.networks.classifier import (
+    classifier,
+    conv,
+    first_kernel,
+    image_input,
+)
 from keras_explainer.teachers.networks.local_response_normalization import (
     LocalResponseNormalization,
 )
@@ -32,7 +37,8 @@ def VGGM(
     """
     layers = keras.layers
     image, x = image_input(weights, input_shape, (224, 224, 3))
-    x = layers.Conv2D(**conv(96, 7, alpha, strides=2, name="conv1"))(x)
+    first = {"kernel_initializer": first_kernel(), "strides": 2}
+    x = layers.Conv2D(**conv(96, 7, alpha, **first, name="conv1"))(x)
     x = LocalResponseNormalization(5, 2.0, 1e-4, 0.75, name="norm1")(x)
     x = CeilMaxPooling2D(3, 2, name="pool1")(x)
     x = layers.ZeroPadding2D(1, data_format="channels_last", name="pad2")(x)
