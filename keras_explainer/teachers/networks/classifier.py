@@ -41,7 +41,7 @@ def conv(filters: int, size: int, alpha: float, **arguments: Any) -> dict[str, A
 
 
 def first_kernel() -> Any:
-    """Start of the first kernel, as Caffe's networks have it: it takes values of 0..255.
+    """Start of the first kernel, which takes values of 0..255, as in Caffe's networks.
 
     As `he_normal`, it would begin with logits and losses of some hundreds.
     """
