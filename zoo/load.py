@@ -10,7 +10,6 @@ from keras_explainer.explainer import Explainer
 from keras_explainer.explainer import load as load_file
 from keras_explainer.teachers import Teacher
 
-from .zoo_config import ZooConfig
 from .zoo_entry import ROOT, ZooEntry
 from .zoo_file import ZooFile
 
@@ -57,7 +56,8 @@ def _entry(name: str | ZooEntry, registry: Registry) -> ZooEntry:
     if isinstance(name, ZooEntry):
         return name
     root = ROOT if registry is None else Path(registry)
-    if name not in ZooEntry.names(root) and name in ZooConfig.names():
+    cnns = {path.stem for path in (ROOT / "configs").glob("*.yaml")}
+    if name not in ZooEntry.names(root) and name in cnns:
         raise ZooError(
             f"The zoo has the CNN {name}, but no explainer of it. Learn one: "
             f"keras-explainer zoo build {name} --data … --out …; its entries with "

@@ -68,7 +68,9 @@ class ZooRow:
             targets if isinstance(targets, str) else ", ".join(targets),
             licence or UNVERIFIED,
             self.status + (" (large)" if config.large else ""),
-            difference if isinstance(difference, str) else f"{difference:.0e}",
+            difference
+            if isinstance(difference, str)
+            else f"{difference:.0e}".replace("0e+00", "0"),
             str(self.figure("seconds")),
             str(self.figure("peak_memory_gib")),
         )

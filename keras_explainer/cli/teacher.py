@@ -100,7 +100,7 @@ def fit(
     }
     load_libraries()
     from keras_explainer.cli.progress_display import ProgressDisplay
-    from keras_explainer.zoo.fit_teacher import FitSettings, fit_teacher
+    from keras_explainer.zoo import FitSettings, fit_teacher
 
     settings = FitSettings(**{k: v for k, v in given.items() if v is not None})
     with ProgressDisplay() as progress:

@@ -24,7 +24,7 @@ from keras_explainer.errors import (
 )
 from keras_explainer.teachers.preprocessing import Preprocessing
 
-room = importlib.import_module("keras_explainer.zoo.fit_teacher")
+room = importlib.import_module("keras_explainer.zoo.teacher_fitting")
 SIDE = 99
 SMALL = {
     "input_shape": (SIDE, SIDE, 3),

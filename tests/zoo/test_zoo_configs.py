@@ -171,7 +171,7 @@ def test_patterns() -> None:
 
 def test_the_documents_table_is_that_of_the_records() -> None:
     text = (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8")
-    assert markdown(zoo_rows()) in text, "run `keras-explainer zoo list --markdown`"
+    assert markdown(zoo_rows()) in text, "run `python -m benchmarks.zoo_table`"
 
 
 def test_shipped_records_are_of_the_shipped_configurations() -> None:

@@ -17,7 +17,7 @@ from keras_explainer.runs import RunFolder, current_versions
 from keras_explainer.teachers import Teacher
 from keras_explainer.teachers.fingerprint import file_sha256
 
-from .model_card import model_card
+from .model_cards import model_card
 from .zoo_entry import EXPLAINER, TEACHER, ZooEntry
 
 CARD = "MODEL_CARD.md"
