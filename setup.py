@@ -124,6 +124,8 @@ setup(
         "onnx": ["tf2onnx>=1.17", "onnx>=1.16", "onnxruntime>=1.20"],
         "jax": ["jax>=0.4.34"],
         "torch": ["torch>=2.13"],
+        "keras-hub": ["keras-hub>=0.20"],
+        "matconvnet": ["scipy>=1.13"],
         "dev": [
             "build>=1.2",
             "hypothesis>=6.100",

@@ -61,9 +61,9 @@ def _is_own(error: Exception) -> bool:
 
 
 def _how_to_go_on(ctx: Any) -> str:
-    if ctx.invoked_subcommand not in ("train", "demo"):
+    if ctx.invoked_subcommand not in ("train", "demo", "teacher", "zoo"):
         return ""
-    return " What was learned is kept: give the same command with --resume to go on."
+    return " What was done is kept: give the same command with --resume to go on."
 
 
 def _one_line(error: BaseException) -> str:

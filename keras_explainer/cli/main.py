@@ -11,7 +11,9 @@ from keras_explainer.cli.demo import demo
 from keras_explainer.cli.evaluate import evaluate
 from keras_explainer.cli.explain import explain
 from keras_explainer.cli.name_parts import name_parts
+from keras_explainer.cli.teacher import teacher_app
 from keras_explainer.cli.train import train
+from keras_explainer.cli.zoo import zoo_app
 from keras_explainer.version import __version__
 
 app = typer.Typer(
@@ -27,6 +29,8 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(explain)
 app.command()(name_parts)
+app.add_typer(teacher_app, name="teacher")
+app.add_typer(zoo_app, name="zoo")
 
 
 def _version(wanted: bool) -> None:

@@ -20,8 +20,9 @@ def train(
     teacher: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|FILE.keras",
-            help="Network of keras.applications, or a Keras model in a file.",
+            metavar="NAME|FILE|FOLDER",
+            help="Network of keras.applications or of the paper, a Keras model in a "
+            "file, or a folder that `teacher fit` wrote.",
             rich_help_panel=TEACHER,
         ),
     ] = None,

@@ -17,7 +17,8 @@ def relevance(
     """Gradient times activation of the teacher's own answer, summed over channels.
 
     The answer is the largest logit of each image; without logits, half the squared
-    norm of the last target. No label is used.
+    norm of the last target, or of the tap where nothing follows from it. No label is
+    used.
 
     Args:
         teacher: whose answer.
@@ -27,6 +28,9 @@ def relevance(
     Returns:
         `(N, H, W)` float32; positive where the cell speaks for the answer.
     """
+    if not teacher.has_upper:
+        # Nothing is known above the tap: its own energy.
+        return np.square(features).sum(-1)
     last = teacher.targets[-1]
 
     def answer(tap: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_explainer.errors import ConfigError
 from keras_explainer.teachers import Teacher
+from keras_explainer.teachers.teacher_folder import is_teacher_folder
 
 _OWN_OPTIONS = ("weights", "tap", "targets", "input_shape", "preprocessing", "labels")
 _FILES = (".keras", ".h5")
@@ -25,11 +26,11 @@ def make_teacher(
     image_size: Sequence[int] | None = None,
     labels: Sequence[str] | None = None,
 ) -> Teacher:
-    """A network of keras.applications, or the model in a file.
+    """A network of keras.applications, or the model in a file or folder.
 
     Args:
         name: of the constructor, for instance "MobileNet"; or the path of a `.keras` or
-            `.h5` model.
+            `.h5` model, or of a folder that `keras-explainer teacher fit` wrote.
         weights: for a network: the path of its weights, or "imagenet" (downloaded by
             Keras).
         tap, targets, labels: see `Teacher`.
@@ -42,6 +43,20 @@ def make_teacher(
         ConfigError: arguments that do not go with each other.
         TeacherError: as for `Teacher`.
     """
+    if is_teacher_folder(name):
+        for option, value in (
+            ("weights", weights),
+            ("arguments", arguments),
+            ("preprocessing", preprocessing),
+            ("image_size", image_size),
+            ("labels", labels),
+        ):
+            if value:
+                raise ConfigError(
+                    f"{option} goes with a network's name or a model file; the teacher "
+                    f"in the folder {name} has it in its record."
+                )
+        return Teacher.from_folder(name, tap, targets)
     shape = None
     if image_size is not None:
         shape = (*image_size, 3)[:3]

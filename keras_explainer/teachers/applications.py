@@ -1,4 +1,4 @@
-"""Networks of keras.applications as teachers."""
+"""Networks of keras.applications, and those beside them, as teachers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_explainer.errors import TeacherError, did_you_mean
+from keras_explainer.teachers.networks import NETWORKS
 from keras_explainer.teachers.preprocessing import MODES, Preprocessing
 
 # The size for networks that take any, when the user gives none.
@@ -27,15 +28,17 @@ def application_names() -> list[str]:
 
 
 def constructor(name: str) -> Callable[..., keras.Model]:
-    """The constructor of that name.
+    """The constructor of that name, of keras.applications or of `networks`.
 
     Raises:
         TeacherError: There is none; the nearest names are listed.
     """
+    if name in NETWORKS:
+        return NETWORKS[name]
     if name not in application_names():
         raise TeacherError(
             f"keras.applications has no '{name}'. "
-            f"{did_you_mean(name, application_names())}"
+            f"{did_you_mean(name, [*application_names(), *NETWORKS])}"
         )
     return getattr(keras.applications, name)
 
@@ -46,6 +49,8 @@ def preprocessing_mode(name: str) -> str:
     Raises:
         TeacherError: Its function is none of the known modes.
     """
+    if name in NETWORKS:
+        return "identity"  # The mean image is a layer of the network.
     preprocess_input = _preprocess_input(name, constructor(name))
     probe = np.linspace(1.0, 254.0, 2 * 3 * 3).reshape(1, 2, 3, 3).astype("float32")
     expected = np.asarray(preprocess_input(probe.copy()), "float32")
@@ -77,7 +82,7 @@ def build_application(
     for argument in arguments:
         if argument not in accepted:
             raise TeacherError(
-                f"keras.applications.{name} has no argument '{argument}'. "
+                f"{name} has no argument '{argument}'. "
                 f"{did_you_mean(argument, accepted)}"
             )
     given = {**arguments, "weights": None}
@@ -97,6 +102,11 @@ def imagenet_weights(
     Raises:
         TeacherError: They cannot be had, or do not fit.
     """
+    if name in NETWORKS:
+        raise TeacherError(
+            f"Keras has no ImageNet weights of {name}. Give the path of a weights "
+            "file: the zoo says where to get it (`keras-explainer zoo show`)."
+        )
     given = {**arguments, "weights": "imagenet"}
     given["input_shape"] = tuple(input_shape or model.inputs[0].shape[1:])
     source = _build(name, constructor(name), given)
@@ -122,7 +132,7 @@ def _build(
         )
         reason = " ".join(str(error).split())
         raise TeacherError(
-            f"keras.applications.{name} cannot be built with "
+            f"{name} cannot be built with "
             f"{ {k: v for k, v in given.items() if v is not None} }: {reason}{hint}"
         ) from error
 

@@ -135,6 +135,48 @@ def default_tap(
     return taps[-1]
 
 
+def tap_at(
+    graph: ModelGraph,
+    targets: Sequence[int],
+    fields: ReceptiveFields,
+    stride: int,
+    position: int = -1,
+) -> int:
+    """The tap at a stride, by its position among the ends of blocks there.
+
+    Ends of blocks are the merges of branches (each with the activation that follows it
+    directly); where nothing merges, the activations. Automatic layer names differ from
+    one build to the next, positions do not.
+
+    Args:
+        graph, targets, fields: as for `default_tap`.
+        stride: pixels between cells, in rows or columns.
+        position: index into these ends in graph order; -1 is the last.
+
+    Raises:
+        TeacherError: no cut at that stride, or not so many; what there is is listed.
+    """
+    convolved = _convolved(graph)
+    taps = [value for value in valid_taps(graph, targets) if value in convolved]
+    by_stride: dict[int, list[int]] = {}
+    for value in taps:
+        for step in {round(axis) for axis in fields.stride(value)}:
+            by_stride.setdefault(step, []).append(value)
+    if stride not in by_stride:
+        raise TeacherError(
+            f"'{graph.model.name}' has no cut at stride {stride}; it has cuts at "
+            f"strides {', '.join(map(str, sorted(by_stride))) or 'none'}."
+        )
+    ends = _block_ends(graph, by_stride[stride])
+    if not -len(ends) <= position < len(ends):
+        names = ", ".join(graph.name_of(value) for value in ends[-5:])
+        raise TeacherError(
+            f"'{graph.model.name}' has {len(ends)} cuts that end a block at stride "
+            f"{stride} (the last: {names}); there is no position {position}."
+        )
+    return ends[position]
+
+
 def _convolved(graph: ModelGraph) -> set[int]:
     """The values that a convolution has made, or one before them."""
     found: set[int] = set()
@@ -149,12 +191,20 @@ def _ends_block(step: Step) -> bool:
 
 
 def _last_of_block(graph: ModelGraph, cuts: Sequence[int]) -> int:
+    return _block_ends(graph, cuts)[-1]
+
+
+def _block_ends(graph: ModelGraph, cuts: Sequence[int]) -> list[int]:
+    """The merges among cuts, each with the activation after it; else activations."""
     merges = [value for value in cuts if len(_step(graph, value).inputs) > 1]
     if not merges:
-        active = [value for value in cuts if _is_active(_step(graph, value))]
-        return active[-1] if active else cuts[-1]
-    best = merges[-1]
-    for value in cuts[cuts.index(best) + 1 :]:
+        return [v for v in cuts if _is_active(_step(graph, v))] or [cuts[-1]]
+    return [_with_activation(graph, cuts, merge) for merge in merges]
+
+
+def _with_activation(graph: ModelGraph, cuts: Sequence[int], merge: int) -> int:
+    best = merge
+    for value in cuts[cuts.index(merge) + 1 :]:
         operation = _step(graph, value).operation
         if is_activation(operation):
             best = value

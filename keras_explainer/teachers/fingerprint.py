@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -70,6 +71,19 @@ def file_sha256(path: str | PathLike[str]) -> str:
     """The sha256 of a file's bytes, in hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def tree_sha256(path: Path) -> str:
+    """One sha256 over the names and bytes of a folder's files."""
+    total = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        # TensorFlow's own fingerprint differs from one export of a model to the next.
+        if not file.is_file() or file.name == "fingerprint.pb":
+            continue
+        total.update(file.relative_to(path).as_posix().encode() + b"\0")
+        with file.open("rb") as handle:
+            total.update(hashlib.file_digest(handle, "sha256").digest())
+    return total.hexdigest()
 
 
 def relevant_config(operation: Any) -> Any:

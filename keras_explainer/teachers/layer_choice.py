@@ -2,15 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
 
 from keras_explainer.errors import TeacherError, did_you_mean
 from keras_explainer.teachers.classifier_head import find_logits
-from keras_explainer.teachers.default_layers import default_targets
+from keras_explainer.teachers.default_layers import (
+    default_tap,
+    default_targets,
+    tap_at,
+)
 from keras_explainer.teachers.model_graph import ModelGraph
+from keras_explainer.teachers.receptive_fields import ReceptiveFields
+
+
+def named_tap(graph: ModelGraph, tap: str | Mapping[str, int] | None) -> int | None:
+    """The value of a tap that is given by its path; None for one that is not."""
+    if tap is None or isinstance(tap, Mapping):
+        return None
+    return graph.resolve(tap, "tap")
+
+
+def choose_tap(
+    graph: ModelGraph,
+    tap: str | Mapping[str, int] | None,
+    named: int | None,
+    targets: Sequence[int],
+    fields: ReceptiveFields,
+) -> int:
+    """The tap's value: as named, by stride and position, or the default.
+
+    Raises:
+        TeacherError: a mapping that is not `{"stride": ..., "position": ...}`, or no
+            such cut.
+    """
+    if named is not None:
+        return named
+    if tap is None:
+        return default_tap(graph, targets, fields)
+    known = ("stride", "position")
+    given = dict(tap) if isinstance(tap, Mapping) else {}
+    for key, value in given.items():
+        if key not in known:
+            raise TeacherError(
+                f"A tap by position has no {key!r}. {did_you_mean(str(key), known)}"
+            )
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TeacherError(f"The tap's {key} is a whole number, got {value!r}.")
+    if "stride" not in given:
+        raise TeacherError(
+            'A tap by position is {"stride": 16, "position": -1}; the stride is '
+            f"missing in {given!r}."
+        )
+    return tap_at(graph, targets, fields, given["stride"], given.get("position", -1))
 
 
 def choose_targets(

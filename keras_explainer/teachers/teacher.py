@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from os import PathLike
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_explainer.errors import TeacherError
-from keras_explainer.teachers import teacher_source
 from keras_explainer.teachers.classifier_head import ClassifierHead
-from keras_explainer.teachers.default_layers import default_tap
 from keras_explainer.teachers.fingerprint import fingerprint
 from keras_explainer.teachers.graph_cut import cut_graph, valid_taps
 from keras_explainer.teachers.layer_choice import (
     check_finite,
     checked_labels,
     choose_output,
+    choose_tap,
     choose_targets,
+    named_tap,
 )
 from keras_explainer.teachers.model_graph import ModelGraph
 from keras_explainer.teachers.preprocessing import Preprocessing
 from keras_explainer.teachers.receptive_fields import ReceptiveFields
 from keras_explainer.teachers.tap_geometry import TapGeometry
 from keras_explainer.teachers.teacher_computation import TAP, TeacherComputation
+from keras_explainer.teachers.teacher_source import without_folder
+from keras_explainer.teachers.teacher_sources import TeacherSources
 from keras_explainer.teachers.trainable_copy import copy_between
 
 
-class Teacher:
+class Teacher(TeacherSources):
     """A pre-trained CNN, frozen, split at a middle layer: the paper's performer.
 
     A plain object, no Keras layer, so that a model that holds it neither tracks nor
@@ -44,7 +45,8 @@ class Teacher:
             input, channels last.
         tap: Path of the layer whose map is explained. It must cut the model: every
             way from the input to the targets goes through it. None chooses the last
-            merge or activation at stride 16 that does.
+            merge or activation at stride 16 that does; `{"stride": 8, "position":
+            -2}` the last but one at stride 8, without a name.
         targets: Paths of the layers above the tap whose features are to be
             reconstructed. None chooses the hidden fully connected layers where there
             are some, else the last feature map.
@@ -53,7 +55,7 @@ class Teacher:
         labels: Names of the classes, in the order of the outputs.
         name: Name of the teacher; the model's by default.
         source: How the model can be had again (`from_source`); set by
-            `from_applications` and `from_file`.
+            the constructors of `TeacherSources`.
         output: Which output of a model with several is the answer that `head` and
             `classify` give: its name. By default the first that ends in a softmax or
             sigmoid; without one, the first.
@@ -80,7 +82,7 @@ class Teacher:
     def __init__(
         self,
         model: keras.Model,
-        tap: str | None = None,
+        tap: str | Mapping[str, int] | None = None,
         targets: Sequence[str] | None = None,
         *,
         preprocessing: str | keras.Layer = "identity",
@@ -102,11 +104,11 @@ class Teacher:
 
         answer = choose_output(graph, output)
         fields = ReceptiveFields(graph)
-        given = None if tap is None else graph.resolve(tap, "tap")
+        given = named_tap(graph, tap)
         wanted = choose_targets(graph, targets, answer, given)
-        at = default_tap(graph, list(wanted), fields) if given is None else given
+        at = choose_tap(graph, tap, given, list(wanted), fields)
         self._cut = cut_graph(graph, at, wanted, answer)
-        self.tap = tap or graph.name_of(at)
+        self.tap = tap if isinstance(tap, str) else graph.name_of(at)
         self.targets = self._cut.target_names
         self.tap_shape = _three(graph.values[at].shape)
         self.target_shapes: dict[str, tuple[int, ...]] = {
@@ -130,111 +132,6 @@ class Teacher:
         )
         self._fingerprint: str | None = None
 
-    # Where teachers come from
-
-    @classmethod
-    def from_applications(
-        cls,
-        name: str,
-        *,
-        weights: str | PathLike[str] | None = None,
-        tap: str | None = None,
-        targets: Sequence[str] | None = None,
-        input_shape: Sequence[int] | None = None,
-        preprocessing: str | None = None,
-        labels: Sequence[str] | None = None,
-        output: str | None = None,
-        **arguments: Any,
-    ) -> Teacher:
-        """A network of `keras.applications`.
-
-        Args:
-            name: Constructor, for instance 'MobileNet'.
-            weights: Path of a `.weights.h5`, `.h5` or `.keras` file; 'imagenet' for
-                Keras' own (downloaded); None for random weights.
-            tap, targets, labels, output: As for `Teacher`.
-            input_shape: (H, W, C); the network's own size by default, 224 x 224 for
-                one that takes any.
-            preprocessing: A mode's name; None takes the network's own.
-            **arguments: Arguments of the constructor, for instance `alpha=0.75`.
-
-        Raises:
-            TeacherError: An unknown constructor or argument, weights that do not fit.
-        """
-        model, mode, source = teacher_source.application(
-            name, weights, input_shape, preprocessing, arguments
-        )
-        return cls._recorded(
-            model, source, mode, tap=tap, targets=targets, labels=labels, output=output
-        )
-
-    @classmethod
-    def from_file(
-        cls,
-        path: str | PathLike[str],
-        tap: str | None = None,
-        targets: Sequence[str] | None = None,
-        *,
-        preprocessing: str = "identity",
-        labels: Sequence[str] | None = None,
-        output: str | None = None,
-        input_shape: Sequence[int] | None = None,
-        custom_objects: dict[str, Any] | None = None,
-    ) -> Teacher:
-        """A model in a `.keras` or `.h5` file, loaded in safe mode and not compiled.
-
-        Args:
-            path: The file.
-            tap, targets, labels, output, input_shape: As for `Teacher`.
-            preprocessing: A mode's name (a layer cannot be recorded).
-            custom_objects: Classes of the user's by name. They are not recorded:
-                `from_source` needs them registered with Keras.
-
-        Raises:
-            TeacherError: A file that is missing, damaged or unsafe; as for `Teacher`.
-        """
-        model, mode, source = teacher_source.model_file(
-            path, preprocessing, input_shape, custom_objects
-        )
-        return cls._recorded(
-            model, source, mode, tap=tap, targets=targets, labels=labels, output=output
-        )
-
-    @classmethod
-    def from_source(
-        cls, source: dict[str, Any], *, path: str | PathLike[str] | None = None
-    ) -> Teacher:
-        """The teacher that a `source` describes, with the same weights.
-
-        Args:
-            source: The attribute `source` of a teacher, possibly through JSON.
-            path: Where the weights or model file is now, if it has been moved.
-
-        Raises:
-            TeacherError: An unknown kind; random weights, which cannot be had again;
-                a file that is missing or whose sha256 is another.
-        """
-        model, mode, rebuilt = teacher_source.rebuild(source, path)
-        layers = {key: source.get(key) for key in _RECORDED}
-        return cls._recorded(model, rebuilt, mode, **layers)
-
-    @classmethod
-    def _recorded(
-        cls, model: keras.Model, source: dict[str, Any], mode: str, **layers: Any
-    ) -> Teacher:
-        """A teacher with its choice of layers, as given, recorded in `source`."""
-        recorded = {
-            key: list(value) if isinstance(value, list | tuple) else value
-            for key, value in layers.items()
-        }
-        return cls(
-            model,
-            preprocessing=mode,
-            input_shape=source["input_shape"],
-            source={**source, **recorded},
-            **layers,
-        )
-
     # Facts
 
     @property
@@ -246,6 +143,11 @@ class Teacher:
         if self._fingerprint is None:
             self._fingerprint = fingerprint(self._cut, self.preprocessing)
         return self._fingerprint
+
+    @property
+    def has_upper(self) -> bool:
+        """Whether the targets can be computed from the tap's features."""
+        return True
 
     @property
     def valid_taps(self) -> list[str]:
@@ -260,7 +162,7 @@ class Teacher:
         """
         return {
             "name": self.name,
-            "source": teacher_source.without_folder(self.source),
+            "source": without_folder(self.source),
             "output": self.output,
             "tap": self.tap,
             "targets": list(self.targets),
@@ -269,13 +171,16 @@ class Teacher:
             "target_shapes": {k: list(v) for k, v in self.target_shapes.items()},
             "geometry": self.geometry.to_dict(),
             "preprocessing": self.preprocessing.mode,
-            "params": int(sum(np.prod(v.shape) for v in self.model.weights)),
+            "params": self._parameters(),
             "num_outputs": self.num_outputs,
             "logits_activation": self.logits_activation,
             "has_head": self.has_head,
             "fingerprint": self.fingerprint,
             "keras_version": keras.__version__,
         }
+
+    def _parameters(self) -> int | None:
+        return int(sum(np.prod(v.shape) for v in self.model.weights))
 
     def __repr__(self) -> str:
         return (
@@ -401,9 +306,6 @@ class Teacher:
             trainable=trainable,
             name="teacher_copy",
         )
-
-
-_RECORDED = ("tap", "targets", "labels", "output")
 
 
 def _known(shape: Sequence[int | None]) -> tuple[int, ...]:

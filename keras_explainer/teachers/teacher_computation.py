@@ -138,6 +138,8 @@ class TeacherComputation:
             if self.graph.input not in step.inputs:
                 continue
             layer = step.operation
+            if getattr(layer, "expects_255", False):
+                return True
             if isinstance(layer, keras.layers.Rescaling):
                 return bool(np.all(np.abs(np.asarray(layer.scale)) < 0.1))
             if isinstance(layer, keras.layers.Normalization):

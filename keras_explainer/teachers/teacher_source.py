@@ -16,9 +16,10 @@ import numpy as np
 from keras_explainer.errors import TeacherError, did_you_mean
 from keras_explainer.teachers import applications
 from keras_explainer.teachers.fingerprint import file_sha256
+from keras_explainer.teachers.networks.matconvnet import load_matconvnet
 
 # Kinds of source, and the key of each that holds the path of its file.
-KINDS = {"applications": "weights", "file": "path"}
+KINDS = {"applications": "weights", "file": "path", "keras_hub": "preset"}
 
 Made = tuple[keras.Model, str, dict[str, Any]]
 
@@ -57,12 +58,15 @@ def application(
         mode = applications.preprocessing_mode(name)
     path = None
     if weights is not None and weights != "imagenet":
-        path = checked_path(weights, (".h5", ".keras"), "The weights file")
+        path = checked_path(weights, (".h5", ".keras", ".mat"), "The weights file")
         sha256 = check_hash(path, sha256)
     model = applications.build_application(name, shape, arguments)
     if path is not None:
         described = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
-        load_weights_file(model, path, f"{name}({described})")
+        if path.suffix == ".mat":
+            load_matconvnet(model, path, mode)
+        else:
+            load_weights_file(model, path, f"{name}({described})")
     elif weights == "imagenet":
         applications.imagenet_weights(name, model, shape, arguments)
     source = {
@@ -142,6 +146,8 @@ def rebuild(source: Any, path: str | PathLike[str] | None = None) -> Made:
         return application(
             source["name"], file, shape, mode, source["arguments"], sha256=sha256
         )
+    if kind == "keras_hub":
+        return keras_hub_preset(str(file), mode, shape)
     return model_file(file, mode, shape, sha256=sha256)
 
 
@@ -151,7 +157,45 @@ def without_folder(source: dict[str, Any] | None) -> dict[str, Any] | None:
         return source
     key = KINDS[source["kind"]]
     path = source.get(key)
-    return source if path is None else {**source, key: Path(path).name}
+    # Not of a preset that is no folder: 'hf://user/model' is no path.
+    if path is None or not Path(path).is_absolute():
+        return source
+    return {**source, key: Path(path).name}
+
+
+def keras_hub_preset(
+    preset: str, preprocessing: str, input_shape: Sequence[int] | None
+) -> Made:
+    """A model of keras-hub.
+
+    Args:
+        preset, preprocessing, input_shape: As for `Teacher.from_keras_hub`.
+
+    Raises:
+        TeacherError: As for `Teacher.from_keras_hub`.
+    """
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise TeacherError(
+            "A preset of keras-hub needs it: install keras-explainer[keras-hub]."
+        ) from error
+    try:
+        model = keras_hub.models.Backbone.from_preset(preset)
+    except Exception as error:
+        raise TeacherError(
+            f"The preset '{preset}' cannot be had: {_reason(error)} Without a network "
+            "give the folder of a preset that was saved with save_to_preset."
+        ) from error
+    folder = Path(preset).expanduser()
+    source = {
+        "kind": "keras_hub",
+        "preset": str(folder.resolve()) if folder.is_dir() else preset,
+        "sha256": None,
+        "input_shape": None if input_shape is None else list(input_shape),
+        "preprocessing": json_able(preprocessing, "The preprocessing"),
+    }
+    return model, preprocessing, source
 
 
 def json_able(content: Any, what: str) -> Any:

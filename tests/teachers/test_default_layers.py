@@ -126,3 +126,59 @@ def test_no_tap_before_the_targets() -> None:
     model = network(24, down("d1"))
     with pytest.raises(TeacherError, match=r"no layer before the targets \['d1'\]"):
         Teacher(model)
+
+
+# By stride and position
+
+
+def blocks() -> keras.Model:
+    """Two merges at stride 8, one with its activation, then two at 16."""
+    after = layers.ReLU(name="m2_act")
+    return network(
+        256,
+        *[down(f"d{k}") for k in range(1, 4)],
+        merge("m1"),
+        merge("m2"),
+        after,
+        down("d4"),
+        merge("m3"),
+        down("d5"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("stride", "position", "tap"),
+    [(8, -1, "m2_act"), (8, -2, "m1"), (8, 0, "m1"), (16, -1, "m3"), (2, 0, "d1")],
+)
+def test_a_tap_by_stride_and_position(stride: int, position: int, tap: str) -> None:
+    teacher = Teacher(blocks(), {"stride": stride, "position": position})
+    assert teacher.tap == tap
+    assert teacher.geometry.stride == (stride, stride)
+    if position == -1:
+        assert Teacher(blocks(), {"stride": stride}).tap == tap
+
+
+@pytest.mark.parametrize(
+    ("tap", "message"),
+    [
+        ({"stride": 64}, r"no cut at stride 64; it has cuts at strides 2, 4, 8, 16"),
+        ({"stride": 8, "position": -3}, r"has 2 cuts .*m1, m2_act.*no position -3"),
+        ({"stride": 8, "position": 2}, "no position 2"),
+        ({"strid": 8}, r"no 'strid'.*stride"),
+        ({"position": -1}, "the stride is missing"),
+        ({}, "the stride is missing"),
+        ({"stride": "8"}, "whole number, got '8'"),
+        ({"stride": True}, "whole number, got True"),
+    ],
+)
+def test_taps_by_position_that_cannot_be(tap: dict, message: str) -> None:
+    with pytest.raises(TeacherError, match=message):
+        Teacher(blocks(), tap)
+
+
+def test_a_tap_by_position_is_kept_in_the_source(tmp_path) -> None:
+    blocks().save(tmp_path / "model.keras")
+    by = {"stride": 8, "position": -2}
+    teacher = Teacher.from_file(tmp_path / "model.keras", by)
+    assert teacher.tap == "m1" and teacher.source["tap"] == by
+    assert Teacher.from_source(teacher.source).fingerprint == teacher.fingerprint

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from keras_explainer.zoo import ZooEntry, ZooFile, load, load_teacher
+from keras_explainer.zoo import ZooEntry, ZooFile, load, load_teacher, model_card
 
 import keras_explainer as kx
 from keras_explainer.datasets.creatures import Creatures
@@ -125,6 +125,23 @@ def test_a_file_that_was_changed_is_refused(hosted, place, tmp_path):
     changed.write_bytes(changed.read_bytes() + b"x")
     with pytest.raises(ZooError, match="not the file that was published"):
         load(entry)
+
+
+def test_a_cnn_without_an_explainer_says_how_to_have_one():
+    with pytest.raises(ZooError, match=r"zoo build ResNet50.*creatures"):
+        load("ResNet50")
+
+
+def test_the_shipped_explainers_model_card_is_that_of_its_records():
+    entry = ZooEntry("creatures")
+    text = (entry.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert text == model_card(entry.teacher, entry.explainer), (
+        "run `keras-explainer zoo card creatures > zoo/creatures/MODEL_CARD.md`"
+    )
+    metrics = entry.explainer["metrics"]
+    shares = [metrics[part]["part_tracking_share"] for part in ("explainer", "teacher")]
+    row = " | ".join(f"{share:.3f}" for share in shares)
+    assert f"| part tracking share ↑ | {row} | 0.000 |" in text
 
 
 def test_unknown_entries_name_the_nearest():

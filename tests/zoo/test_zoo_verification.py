@@ -1,0 +1,258 @@
+"""Verification: small versions of each kind of network, and what it must notice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras_explainer.zoo import ZooConfig, ZooRecord, teacher
+from keras_explainer.zoo import verification as v
+from keras_explainer.zoo.random_weights import randomize
+from keras_explainer.zoo.verify_all import pending, verify_all
+from keras_explainer.zoo.zoo_config import CONFIGS
+
+from keras_explainer.errors import TeacherError, ZooError
+
+# One of each kind, as small as it can be built.
+SMALL = {
+    "AlexNet": (99, {"alpha": 0.1}),
+    "ConvNeXtTiny": (64, {}),
+    "DenseNet121": (64, {}),
+    "EfficientNetB0": (64, {}),
+    "InceptionV3": (107, {}),
+    "MobileNet": (64, {"alpha": 0.25}),
+    "MobileNetV2": (64, {"alpha": 0.35}),
+    "MobileNetV3Small": (64, {}),
+    "NASNetMobile": (64, {}),
+    "ResNet50": (64, {}),
+    "VGG-S": (110, {"alpha": 0.1}),
+    "Xception": (96, {}),
+}
+# Their graphs take TensorFlow half a minute to compile: all stages in `test-slow`.
+LONG = ("ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "NASNetMobile", "ResNet50")
+LONG = (*LONG, "Xception", "MobileNetV2", "InceptionV3")
+SIX = 6
+
+
+def check(name: str, **changes) -> ZooRecord:
+    side, arguments = SMALL[name]
+    return v.verify(
+        name,
+        input_shape=(side, side, 3),
+        filters=SIX,
+        **{"classes": 7, **arguments},
+        **changes,
+    )
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in LONG else [])
+        for name in sorted(SMALL)
+    ],
+)
+def test_each_kind_of_network_passes(name: str) -> None:
+    record = check(name)
+    assert record.error is None
+    assert record.status == "passed"
+    assert list(record.stages) == list(v.STAGES)
+    assert 0 <= record.figures["cut_difference"] <= v.CUT_TOLERANCE
+    assert record.figures["reload_difference"] <= v.RELOAD_TOLERANCE
+    assert record.figures["image_difference"] > v.CUT_TOLERANCE
+    config = ZooConfig.named(name)
+    if config.tap.layer is not None:
+        assert record.figures["tap"] == config.tap.layer
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("name", LONG)
+def test_each_kind_of_network_is_cut(name: str, monkeypatch) -> None:
+    """Residual, inception, dense, nested, searched, …: the parts make the whole."""
+    from keras_explainer.teachers import Teacher
+
+    # Compiling the whole network is what takes long; `test_conformance` has it.
+    monkeypatch.setattr(Teacher, "extract", _eagerly)
+    stages = {name: v.STAGES[name] for name in ("load", "cut")}
+    record = check(name, stages=stages)
+    assert (record.status, record.error) == ("passed", None)
+    config = ZooConfig.named(name)
+    if config.tap.layer is not None:
+        assert record.figures["tap"] == config.tap.layer
+
+
+def _eagerly(self, images, *, batch_size=32):
+    tap = self.lower(images)
+    return tap, self.upper(tap)
+
+
+def test_cut_on_every_backend() -> None:
+    stages = {name: v.STAGES[name] for name in ("load", "cut")}
+    record = check("AlexNet", stages=stages)
+    assert (record.status, record.error) == ("passed", None)
+    assert record.versions["backend"] == keras.backend.backend()
+
+
+@pytest.mark.one_backend
+def test_a_wrong_cut_is_noticed(monkeypatch) -> None:
+    from keras_explainer.teachers import Teacher
+
+    upper = Teacher.upper
+    monkeypatch.setattr(
+        Teacher,
+        "upper",
+        lambda self, tap: {k: x * 1.001 for k, x in upper(self, tap).items()},
+    )
+    stages = {name: v.STAGES[name] for name in ("load", "cut")}
+    record = check("MobileNet", stages=stages)
+    assert record.status == "failed"
+    assert record.error.startswith("cut: MobileNet cut at 'conv_pw_11_relu' gives")
+
+
+@pytest.mark.one_backend
+def test_a_teacher_that_learning_changes_is_noticed(monkeypatch) -> None:
+    fit = v.Explainer.fit
+
+    def spoil(self, *args, **kwargs):
+        done = fit(self, *args, **kwargs)
+        weight = self.teacher.model.weights[0]
+        weight.assign(weight + 1e-3)
+        return done
+
+    monkeypatch.setattr(v.Explainer, "fit", spoil)
+    record = check("MobileNet")
+    assert record.error == "learn: MobileNet: learning changed the teacher."
+    assert "reload_difference" not in record.figures
+
+
+@pytest.mark.one_backend
+def test_an_explainer_that_comes_back_changed_is_noticed(monkeypatch) -> None:
+    load = v.load_explainer
+
+    def spoil(*args, **kwargs):
+        explainer = load(*args, **kwargs)
+        weight = explainer.encoder.weights[0]
+        weight.assign(weight + 0.1)
+        return explainer
+
+    monkeypatch.setattr(v, "load_explainer", spoil)
+    record = check("MobileNet")
+    assert record.error.startswith("reload: MobileNet: what the explainer predicts")
+
+
+@pytest.mark.one_backend
+def test_a_configuration_that_says_another_size(tmp_path: Path) -> None:
+    text = (CONFIGS / "MobileNetV3Small.yaml").read_text()
+    (tmp_path / "MobileNetV3Small.yaml").write_text(
+        text.replace("parameters: 2554968", "parameters: 1")
+    )
+    stages = {"load": v.STAGES["load"]}
+    record = v.verify("MobileNetV3Small", configs=tmp_path, stages=stages)
+    assert record.status == "failed"
+    assert "has 2554968 parameters, its configuration says 1" in record.error
+
+
+@pytest.mark.one_backend
+def test_a_tap_that_is_no_cut_in_this_keras(tmp_path: Path) -> None:
+    text = (CONFIGS / "ResNet50.yaml").read_text()
+    for tap, message in (
+        ("conv4_block6_2_relu", "is no cut.*conv4_block6_out"),
+        ("conv4_block7_out", "conv4_block6_out"),
+    ):
+        changed = text.replace("layer: conv4_block6_out", f"layer: {tap}")
+        (tmp_path / "ResNet50.yaml").write_text(changed)
+        config = ZooConfig.named("ResNet50", tmp_path)
+        with pytest.raises(TeacherError, match=message) as caught:
+            teacher(config, weights=None, input_shape=(64, 64, 3), classes=4)
+        assert f"ResNet50 (Keras {keras.__version__})" in str(caught.value)
+
+
+def test_random_weights_under_which_all_layers_count() -> None:
+    """MobileNet as Keras builds it says the same of all images."""
+    images = v.smooth_images(3, (64, 64, 3), 0) / 127.5 - 1
+    images = images.astype("float32")
+
+    def spread(model) -> float:
+        found = np.asarray(model.predict_on_batch(images))
+        return float(np.abs(found - found[:1]).max() / found.max())
+
+    model = keras.applications.MobileNet(
+        weights=None, input_shape=(64, 64, 3), alpha=0.25, classes=5
+    )
+    plain = spread(model)
+    randomize(model, images, 0)
+    assert spread(model) > 10 * plain
+    assert spread(model) > 0.01
+    norms = [x for x in model.layers if hasattr(x, "moving_mean")]
+    assert {layer.momentum for layer in norms} == {0.99}
+
+
+# Many, one after the other
+
+
+@pytest.mark.one_backend
+def test_pending_and_resume(tmp_path: Path, monkeypatch) -> None:
+    names = ["VGG16", "MobileNet", "NASNetLarge"]
+    assert pending(names, tmp_path) == ["MobileNet", "VGG16", "NASNetLarge"]
+    assert len(pending(None, tmp_path)) == len(ZooConfig.names())
+    told = []
+
+    def quickly(name: str, configs: Path) -> ZooRecord:
+        error = "learn: no" if name == "VGG16" else None
+        return v._record(name, v.config_sha256(name, configs), error, {}, {})
+
+    monkeypatch.setattr("keras_explainer.zoo.verify_all.verify_apart", quickly)
+    done = list(
+        verify_all(
+            pending(names, tmp_path),
+            tmp_path,
+            lambda stage, done, total, figures: told.append((done, total)),
+        )
+    )
+    assert [record.status for record in done] == ["passed", "failed", "passed"]
+    assert told[0] == (0, 3) and told[-1] == (3, 3)
+    # Only what failed is left; without resume all are.
+    assert pending(names, tmp_path, resume=True) == ["VGG16"]
+    assert len(pending(names, tmp_path)) == 3
+    with pytest.raises(ZooError, match="no CNN 'VGG'"):
+        pending(["VGG"], tmp_path)
+
+
+@pytest.mark.one_backend
+def test_records_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    record = v._record("VGG16", "0", None, {}, {})
+    with pytest.raises(ZooError, match="--records"):
+        record.write(tmp_path / "file")
+
+
+@pytest.mark.one_backend
+@pytest.mark.slow
+def test_a_process_that_is_killed_gives_a_failed_record(monkeypatch) -> None:
+    monkeypatch.setattr(v, "_measured", _kill)
+    record = v.verify_apart("MobileNetV3Small")
+    assert record.status == "failed"
+    assert "killed" in record.error
+
+
+def _kill(name: str, configs: Path) -> None:
+    import os
+    import signal
+
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.one_backend
+def test_stable_names_do_not_depend_on_what_was_built_before() -> None:
+    """A tap's name in a configuration is there when Keras numbers names on."""
+    for name in ("MobileNetV3Small", "NASNetMobile"):
+        config = ZooConfig.named(name)
+        build = getattr(keras.applications, config.constructor)
+        for _ in range(2):
+            model = build(weights=None, input_shape=(64, 64, 3), classes=3)
+        names = {layer.name for layer in model.layers}
+        assert config.tap.layer in names
+        assert set(config.targets or ()) <= names
