@@ -97,8 +97,9 @@ class SavedModelTeacher(Teacher):
         self.tap, self.targets = tap, tuple(targets)
         self.tap_shape = shapes[tap]
         self.target_shapes = {name: shapes[name] for name in targets}
-        self._output = output or self.targets[-1]
-        self.num_outputs = int(shapes[self._output][-1])
+        self.output = output or self.targets[-1]
+        self.answer_shape = shapes[self.output]
+        self.num_outputs = int(self.answer_shape[-1])
         self.labels = checked_labels(labels, self.num_outputs)
         self.has_head, self.logits_activation = False, None
         # Its variables are the program's: none is Keras'.
@@ -113,7 +114,7 @@ class SavedModelTeacher(Teacher):
             None,
             None,
         )
-        parts = [tree_sha256(path), signature, tap, self.targets, self._output]
+        parts = [tree_sha256(path), signature, tap, self.targets, self.output]
         text = json.dumps([*parts, self.preprocessing.mode, self.input_shape])
         self._fingerprint = hashlib.sha256(text.encode()).hexdigest()
 
@@ -195,8 +196,8 @@ class SavedModelTeacher(Teacher):
         self, images: Any, *, batch_size: int = 32
     ) -> dict[str, np.ndarray | None]:
         """As for `Teacher`; without logits."""
-        found = self._arrays(images, batch_size, (self._output,))
-        return {"logits": None, "outputs": found[self._output]}
+        found = self._arrays(images, batch_size, (self.output,))
+        return {"logits": None, "outputs": found[self.output]}
 
     def lower(self, images: Any) -> Any:
         """As for `Teacher`."""

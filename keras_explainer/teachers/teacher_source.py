@@ -20,6 +20,7 @@ from keras_explainer.teachers.networks.matconvnet import load_matconvnet
 
 # Kinds of source, and the key of each that holds the path of its file.
 KINDS = {"applications": "weights", "file": "path", "keras_hub": "preset"}
+_PLACES = set(KINDS.values())
 
 Made = tuple[keras.Model, str, dict[str, Any]]
 
@@ -152,15 +153,18 @@ def rebuild(source: Any, path: str | PathLike[str] | None = None) -> Made:
 
 
 def without_folder(source: dict[str, Any] | None) -> dict[str, Any] | None:
-    """A source with the name of its file alone."""
-    if source is None or source.get("kind") not in KINDS:
-        return source
-    key = KINDS[source["kind"]]
-    path = source.get(key)
-    # Not of a preset that is no folder: 'hf://user/model' is no path.
-    if path is None or not Path(path).is_absolute():
-        return source
-    return {**source, key: Path(path).name}
+    """A source, of any kind, with the names of its files alone."""
+    if source is None:
+        return None
+    return {
+        key: Path(value).name if key in _PLACES and _is_absolute(value) else value
+        for key, value in source.items()
+    }
+
+
+def _is_absolute(place: Any) -> bool:
+    # A handle or preset that is no folder ('hf://user/model') stays as it is.
+    return isinstance(place, str) and Path(place).is_absolute()
 
 
 def keras_hub_preset(
