@@ -43,7 +43,14 @@ class Endpoints:
         channels = teacher.input_shape[2]
         images = tf.TensorSpec((None, None, None, channels), "float32", "images")
         encoded = tf.TensorSpec((None,), "string", "images_bytes")
-        # One program for both kinds of input; its weights are read once.
+        # Functions of their own, so that the file has each network's graph once.
+        self._lower, self._upper = (
+            tf.function(function, [tf.TensorSpec((None, *shape), "float32")])
+            for function, shape in (
+                (teacher.lower, teacher.input_shape),
+                (self._last_target, teacher.tap_shape),
+            )
+        )
         self._explain_resized = tf.function(
             self._explain,
             [tf.TensorSpec((None, *teacher.input_shape), "float32")],
@@ -96,13 +103,13 @@ class Endpoints:
 
     def part_maps(self, images: Any) -> dict[str, Any]:
         """The masked maps of all filters, (n, H, W, F)."""
-        tap = self.teacher.lower(self.input.resized(images))
+        tap = self._lower(self.input.resized(images))
         found = self.explainer.encoder(tap, training=False)
         return {"part_maps": tf.cast(found["part_maps"], "float32")}
 
     def reconstruct(self, images: Any) -> dict[str, Any]:
         """The reconstruction of each target, by its path."""
-        tap = self.teacher.lower(self.input.resized(images))
+        tap = self._lower(self.input.resized(images))
         found = self.explainer(tap, training=False)["reconstructions"]
         return {name: tf.cast(value, "float32") for name, value in found.items()}
 
@@ -110,7 +117,8 @@ class Endpoints:
         """The teacher's highest classes, of serialised `tf.Example`s with `image`."""
         feature = {"image": tf.io.FixedLenFeature((), "string")}
         encoded = tf.io.parse_example(inputs, feature)["image"]
-        scores = self._answer(self._features(self.input.decoded(encoded)))["scores"]
+        tap = self._lower(self.input.decoded(encoded))
+        scores = self._answer(self._upper(tap))["scores"]
         labels = [str(label) for label in self.teacher.labels or ()]
         highest, classes = tf.math.top_k(scores, min(CLASSES, len(labels)))
         return {"classes": tf.gather(tf.constant(labels), classes), "scores": highest}
@@ -119,7 +127,7 @@ class Endpoints:
 
     def _explain(self, images: Any) -> dict[str, Any]:
         teacher = self.teacher
-        tap = teacher.lower(images)
+        tap = self._lower(images)
         found = self.explainer(tap, training=False)
         parts = self.parts(tf.cast(found["maps"], "float32"))
         share = tf.cast(self.explainer.encoder.gate.share, "float32")
@@ -127,15 +135,15 @@ class Endpoints:
         if self.answers:
             last = teacher.targets[-1]
             again = tf.cast(found["reconstructions"][last], "float32")
-            result |= self._answer(teacher.upper(tap)[last])
+            result |= self._answer(self._upper(tap))
             result |= {
                 f"reconstruction_{name}": value
                 for name, value in self._answer(again).items()
             }
         return result
 
-    def _features(self, images: Any) -> Any:
-        return self.teacher.upper(self.teacher.lower(images))[self.teacher.targets[-1]]
+    def _last_target(self, tap: Any) -> Any:
+        return self.teacher.upper(tap)[self.teacher.targets[-1]]
 
     def _answer(self, target: Any) -> dict[str, Any]:
         """`scores` and, if there are any, `logits`, each (n, classes)."""
