@@ -28,7 +28,7 @@ ELSEWHERE = $(QUICK) and not tensorflow and not one_backend
 # The rooms that compute with the backend, and those of its tests that every backend
 # must pass.
 ON_BACKENDS = $(wildcard $(addprefix tests/,layers losses metrics teachers explainer \
-	explanation runs zoo)) tests/test_gradients.py
+	explanation export runs zoo)) tests/test_gradients.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-tensorflow test-jax test-torch test-floor test-slow \

@@ -32,6 +32,10 @@ class ZooError(KerasExplainerError, RuntimeError):
     """An entry or file of the zoo that is missing, foreign or cannot be downloaded."""
 
 
+class ExportError(KerasExplainerError, RuntimeError):
+    """An export that cannot be written, or would replace one."""
+
+
 class DivergenceError(KerasExplainerError, ArithmeticError):
     """Learning gave NaN or infinity; the last good weights were kept."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,48 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives a temporary folder beside `path`; moves it there when the block succeeds.
+
+    All files are flushed to disk before the move. If the block raises, nothing is left
+    behind, nor the parent folders that were made for it.
+
+    Raises:
+        FileExistsError: Something is at `path`; it stays as it was.
+    """
+    path = Path(path)
+    made = [folder for folder in path.parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
+        try:
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    with file.open("rb") as written:
+                        os.fsync(written.fileno())
+            # mkdtemp makes private folders; give the usual permissions instead.
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o777 & ~umask)
+            if path.exists():  # an empty folder would be replaced
+                raise FileExistsError(f"{path} exists.")
+            try:
+                temporary.rename(path)
+            except OSError as error:
+                if path.exists():
+                    raise FileExistsError(f"{path} exists.") from error
+                raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except BaseException:
+        for folder in made:  # the innermost first; what is not empty stays
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

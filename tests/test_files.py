@@ -114,3 +114,19 @@ def test_save_atomically(tmp_path):
     files.save_atomically(path, save)
     assert path.read_bytes() == b"abc" and given[0] != path
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_appears_when_it_is_complete(tmp_path):
+    path = tmp_path / "x" / "y"
+    with files.atomic_folder(path) as temporary:
+        (temporary / "sub").mkdir()
+        (temporary / "sub" / "a").write_text("a")
+        assert temporary.parent == path.parent and not path.exists()
+    assert (path / "sub" / "a").read_text() == "a"
+    assert [entry.name for entry in path.parent.iterdir()] == ["y"]
+    with pytest.raises(FileExistsError), files.atomic_folder(path) as temporary:
+        (temporary / "b").write_text("b")
+    assert [entry.name for entry in path.iterdir()] == ["sub"]
+    with pytest.raises(KeyError), files.atomic_folder(tmp_path / "new" / "er" / "z"):
+        raise KeyError
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x"]

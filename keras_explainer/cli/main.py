@@ -10,6 +10,7 @@ from keras_explainer.cli.commands import Commands
 from keras_explainer.cli.demo import demo
 from keras_explainer.cli.evaluate import evaluate
 from keras_explainer.cli.explain import explain
+from keras_explainer.cli.export import export
 from keras_explainer.cli.name_parts import name_parts
 from keras_explainer.cli.teacher import teacher_app
 from keras_explainer.cli.train import train
@@ -29,6 +30,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(explain)
 app.command()(name_parts)
+app.command()(export)
 app.add_typer(teacher_app, name="teacher")
 app.add_typer(zoo_app, name="zoo")
 

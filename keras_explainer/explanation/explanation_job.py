@@ -23,6 +23,7 @@ from keras_explainer.explanation.part_naming import resolve_part_names
 from keras_explainer.explanation.path_gradients import PathGradients, Tracks
 from keras_explainer.explanation.ranking import mean_activations, scales
 from keras_explainer.explanation.readout import Readout
+from keras_explainer.explanation.weight_check import check_weights
 from keras_explainer.results import Contributions, Explanation
 from keras_explainer.results.contributions import METHODS
 from keras_explainer.teachers import Teacher
@@ -89,7 +90,7 @@ class ExplanationJob:
             logger.warning(
                 "This explainer has not learned yet: its filters are random. Call fit."
             )
-        self._check_weights()
+        check_weights(explainer)
         self.method = contributions
         self.why_not = "they were not asked for"
         if contributions is not None:
@@ -114,17 +115,6 @@ class ExplanationJob:
         if self.count is not None and len(names) != self.count:
             raise DataError(f"There are {self.count} images but {len(names)} names.")
         return names
-
-    def _check_weights(self) -> None:
-        # Not seen in the maps: TensorFlow's fused ReLU makes 0 of NaN on some machines.
-        layers = self.explainer.encoder, self.explainer.decoder
-        for variable in [one for layer in layers for one in layer.weights]:
-            values = ops.convert_to_numpy(ops.cast(variable, "float32"))
-            if not np.isfinite(values).all():
-                raise DataError(
-                    f"The explainer's weights {variable.path} hold NaN or infinity: it "
-                    "is damaged. Learn again, or load a good file."
-                )
 
     def run(self) -> Iterator[Explanation]:
         """The explanations, batch by batch."""

@@ -119,6 +119,11 @@ class SavedModelTeacher(Teacher):
         self._fingerprint = hashlib.sha256(text.encode()).hexdigest()
 
     @property
+    def expects_255(self) -> bool:
+        """See `Teacher.expects_255`."""
+        return self.preprocessing.expects_255
+
+    @property
     def has_upper(self) -> bool:
         """False: there is no way from the tap to the targets."""
         return False
@@ -181,9 +186,7 @@ class SavedModelTeacher(Teacher):
 
     def check_images(self, images: Any) -> None:
         """As for `Teacher`."""
-        check_images(
-            images, self.input_shape, expects_255=self.preprocessing.expects_255
-        )
+        check_images(images, self.input_shape, expects_255=self.expects_255)
 
     def extract(
         self, images: Any, *, batch_size: int = 32

@@ -150,6 +150,11 @@ class Teacher(TeacherSources):
         return True
 
     @property
+    def expects_255(self) -> bool:
+        """Whether images must have values 0..255; else any finite ones are taken."""
+        return self._compute.expects_255
+
+    @property
     def valid_taps(self) -> list[str]:
         """Paths of all layers that could be the tap for these targets."""
         taps = valid_taps(self.graph, self._cut.targets)
