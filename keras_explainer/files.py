@@ -41,20 +41,28 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_folder(
+    path: str | os.PathLike[str], replace: bool = False
+) -> Iterator[Path]:
     """Gives a temporary folder beside `path`; moves it there when the block succeeds.
 
     All files are flushed to disk before the move. If the block raises, nothing is left
     behind, nor the parent folders that were made for it.
 
+    Args:
+        path: where the folder goes.
+        replace: take the place of what is at `path`, which stays there until the new
+            folder is complete, and comes back if it cannot be moved.
+
     Raises:
-        FileExistsError: Something is at `path`; it stays as it was.
+        FileExistsError: Something is at `path`, without `replace`; it stays as it was.
     """
     path = Path(path)
     made = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
+        old = temporary.with_name(f"{temporary.name}-old")
         try:
             yield temporary
             for file in temporary.rglob("*"):
@@ -65,16 +73,21 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             umask = os.umask(0)
             os.umask(umask)
             temporary.chmod(0o777 & ~umask)
-            if path.exists():  # an empty folder would be replaced
-                raise FileExistsError(f"{path} exists.")
+            if path.exists():
+                if not replace:  # an empty folder would be replaced
+                    raise FileExistsError(f"{path} exists.")
+                path.rename(old)
             try:
                 temporary.rename(path)
             except OSError as error:
-                if path.exists():
+                if old.exists():
+                    old.rename(path)
+                elif path.exists():
                     raise FileExistsError(f"{path} exists.") from error
                 raise
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            for folder in (temporary, old):
+                shutil.rmtree(folder, ignore_errors=True)
     except BaseException:
         for folder in made:  # the innermost first; what is not empty stays
             with suppress(OSError):

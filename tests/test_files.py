@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -130,3 +131,29 @@ def test_a_folder_appears_when_it_is_complete(tmp_path):
     with pytest.raises(KeyError), files.atomic_folder(tmp_path / "new" / "er" / "z"):
         raise KeyError
     assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "y"
+    path.mkdir()
+    (path / "old").write_text("old")
+    with files.atomic_folder(path, replace=True) as temporary:
+        (temporary / "new").write_text("new")
+        assert (path / "old").exists()
+    assert [entry.name for entry in path.iterdir()] == ["new"]
+
+    rename = Path.rename
+
+    def failing(place: Path, target: Path) -> Path:
+        if target == path and not place.name.endswith("-old"):
+            raise PermissionError("no")
+        return rename(place, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with (
+        pytest.raises(PermissionError),
+        files.atomic_folder(path, replace=True) as temporary,
+    ):
+        (temporary / "newer").write_text("newer")
+    assert [entry.name for entry in path.iterdir()] == ["new"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["y"]

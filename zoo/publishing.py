@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from keras_explainer.errors import ConfigError, ZooError
-from keras_explainer.files import write_json, write_text
+from keras_explainer.files import atomic_folder, write_json, write_text
 from keras_explainer.runs import RunFolder, current_versions
 from keras_explainer.teachers import Teacher
 from keras_explainer.teachers.fingerprint import file_sha256
@@ -82,10 +78,7 @@ def publish(
         metrics["data"] = {**metrics["data"], "directory": None}
     facts = opened.config.facts
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=root) as folder:
-            new = Path(folder) / name
-            new.mkdir()
+        with atomic_folder(place, replace=overwrite) as new:
             made.model.save(new / "teacher.keras")
             explainer.save(new / "explainer.keras")
             common = {"name": name, "version": version, **_training(opened)}
@@ -94,7 +87,7 @@ def publish(
                     **_file(new / "teacher.keras"),
                     **common,
                     "network": made.name,
-                    "params": int(sum(np.prod(v.shape) for v in made.model.weights)),
+                    "params": made.model.count_params(),
                     "input_shape": list(made.input_shape),
                     "preprocessing": made.preprocessing.mode,
                     "labels": made.labels,
@@ -124,9 +117,6 @@ def publish(
                 write_json(new / file, record)
             card = model_card(records[TEACHER], records[EXPLAINER])
             write_text(new / CARD, card)
-            if place.exists():
-                shutil.move(place, Path(folder) / ".old")
-            os.replace(new, place)
     except OSError as error:
         raise ZooError(f"{place} cannot be written: {error}.") from error
     return ZooEntry(name, root)
