@@ -11,7 +11,6 @@ stopped benchmark goes on where it was.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import tempfile
@@ -22,6 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.rows import read_rows
 from keras_explainer.datasets.creatures import Creatures
 from keras_explainer.demo import run_demo
 from keras_explainer.files import write_json, write_text
@@ -89,7 +89,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     path = options.out / "rows.json"
-    rows = json.loads(path.read_text()) if path.exists() else []
+    rows = read_rows(path)
     done = {(row["species"], row["seed"]) for row in rows}
     for seed in map(int, options.seeds.split(",")):
         for species in options.species.split(","):

@@ -87,9 +87,9 @@ def read_classes(
         "seed": split_seed,
     }
     folders = [ImageFolder(data, category=category if negatives else None, **shared)]
+    chosen: set[str] = set()
     if category is not None and negatives is None:
-        # For the message about a category that does not exist.
-        ImageFolder(data, category=category, **shared)
+        chosen = set(ImageFolder(data, category=category, **shared).files)
     if negatives is not None:
         folders.append(ImageFolder(negatives, **shared))
     sides: dict[str, list[tuple[ImageSubset, list[str | None]]]] = {
@@ -106,7 +106,6 @@ def read_classes(
             elif category is not None and negatives is not None:
                 labels = [category] * len(part)
             elif category is not None:
-                chosen = set(ImageFolder(data, category=category, **shared).files)
                 labels = [
                     category if file in chosen else NEGATIVES for file in part.files
                 ]

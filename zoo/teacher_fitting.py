@@ -14,7 +14,12 @@ import numpy as np
 
 from keras_explainer.errors import ConfigError, DivergenceError, RunError, ZooError
 from keras_explainer.files import save_atomically, write_json
-from keras_explainer.runs import RunLock, TrainingState, current_versions
+from keras_explainer.runs import (
+    Progress,
+    RunLock,
+    TrainingState,
+    current_versions,
+)
 from keras_explainer.runs.seeds import set_seeds
 from keras_explainer.teachers import Teacher
 from keras_explainer.teachers.applications import build_application
@@ -31,7 +36,6 @@ from .zoo_teacher import teacher as zoo_teacher
 logger = logging.getLogger(__name__)
 
 MODEL, STATE = "teacher.keras", "state.npz"
-Progress = Callable[[str, int, int, Mapping[str, float]], None]
 
 
 def fit_teacher(
@@ -320,7 +324,7 @@ class _Fit:
                 "sha256": file_sha256(path),
                 "bytes": path.stat().st_size,
                 "network": self.config.name,
-                "params": int(sum(np.prod(v.shape) for v in self.model.weights)),
+                "params": self.model.count_params(),
                 "input_shape": list(teacher.input_shape),
                 "preprocessing": teacher.preprocessing.mode,
                 "labels": list(classes.names),
@@ -370,12 +374,6 @@ class _Told(keras.callbacks.Callback):
         shown = {"loss": float((logs or {}).get("loss", 0.0))}
         done = self._epoch * steps + batch + 1
         self._progress("Learning", done, self._epochs * steps, shown)
-
-
-def _complete(folder: Path) -> dict[str, Any]:
-    from keras_explainer.teachers.teacher_folder import read_teacher_folder
-
-    return dict(read_teacher_folder(folder)[1].get("asked") or {})
 
 
 def _check_same(

@@ -22,7 +22,7 @@ import numpy as np
 from keras_explainer.errors import KerasExplainerError, ZooError
 from keras_explainer.explainer import Explainer
 from keras_explainer.explainer import load as load_explainer
-from keras_explainer.runs import current_versions, resolve_recipe
+from keras_explainer.runs import Progress, current_versions, resolve_recipe
 from keras_explainer.runs.seeds import set_seeds
 from keras_explainer.teachers import Teacher
 from keras_explainer.teachers.applications import preprocessing_mode
@@ -42,7 +42,6 @@ COMPILED_TOLERANCE = 1e-2
 """Of features that are compiled: batch-normalised networks of random weights enlarge
 rounding errors by a fifth a layer."""
 RELOAD_TOLERANCE = 1e-5
-Progress = Callable[[str, int, int, Mapping[str, float]], None]
 
 
 @dataclass
@@ -78,7 +77,7 @@ def load(subject: Subject) -> None:
         config, weights=None, input_shape=subject.input_shape, **subject.arguments
     )
     as_published = not subject.arguments and (subject.input_shape == config.input_shape)
-    parameters = int(sum(np.prod(v.shape) for v in teacher.model.weights))
+    parameters = teacher.model.count_params()
     if as_published and parameters != config.parameters:
         raise ZooError(
             f"{config.name} has {parameters} parameters, its configuration says "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from keras_explainer.runs import current_versions
+from keras_explainer.runs import Progress, current_versions
 
-from .verification import Progress, verify_apart
+from .verification import verify_apart
 from .zoo_config import CONFIGS, ZooConfig
 from .zoo_record import RECORDS, ZooRecord
 

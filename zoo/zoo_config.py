@@ -18,7 +18,8 @@ from pydantic import (
 
 from keras_explainer.errors import ConfigError, ZooError, did_you_mean
 
-ROOT = Path(__file__).resolve().parent
+from .zoo_entry import ROOT
+
 CONFIGS = ROOT / "configs"
 SCHEMA = ROOT / "config.schema.json"
 

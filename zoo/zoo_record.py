@@ -11,7 +11,8 @@ from typing import Any
 from keras_explainer.errors import ZooError
 from keras_explainer.files import write_json
 
-from .zoo_config import CONFIGS, ROOT
+from .zoo_config import CONFIGS
+from .zoo_entry import ROOT
 
 RECORDS = ROOT / "records"
 UNVERIFIED = "unverified"

@@ -53,19 +53,16 @@ class ZooRow:
     def cells(self) -> tuple[str, ...]:
         """The row as texts, in the order of `COLUMNS`."""
         config = self.config
-        tap_shape, difference = self.figure("tap_shape"), self.figure("cut_difference")
-        targets = self.figure("targets")
+        difference = self.figure("cut_difference")
         licence = ", ".join(dict.fromkeys(w.licence for w in config.weights))
         return (
             config.name,
             config.family,
             f"{config.parameters / 1e6:.1f} M",
-            " × ".join(str(side) for side in config.input_shape[:2]),
+            _joined(config.input_shape[:2], " × "),
             str(self.figure("tap") if config.tap.layer is None else config.tap.layer),
-            tap_shape
-            if isinstance(tap_shape, str)
-            else " × ".join(map(str, tap_shape)),
-            targets if isinstance(targets, str) else ", ".join(targets),
+            _joined(self.figure("tap_shape"), " × "),
+            _joined(self.figure("targets"), ", "),
             licence or UNVERIFIED,
             self.status + (" (large)" if config.large else ""),
             difference
@@ -128,4 +125,5 @@ def _matches(pattern: str, config: ZooConfig) -> bool:
 
 
 def _joined(value: Any, between: str) -> str:
+    """The entries of a figure; 'unverified' stays as it is."""
     return value if isinstance(value, str) else between.join(map(str, value))

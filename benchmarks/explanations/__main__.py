@@ -27,6 +27,7 @@ from rich.console import Console
 from benchmarks.explanations.cases import CATEGORIES, SPECIES, mobilenet, shipped, vgg
 from benchmarks.explanations.measure import measure
 from benchmarks.explanations.report import table
+from benchmarks.rows import read_rows
 from keras_explainer.files import write_json, write_text
 from keras_explainer.version import __version__
 
@@ -66,7 +67,7 @@ def main() -> None:
         for seed in map(int, options.seeds.split(","))
     ]
     for teacher, name, seed in wanted:
-        rows = json.loads(path.read_text()) if path.exists() else []
+        rows = read_rows(path)
         key = {"teacher": teacher, "name": name, "seed": seed, "variant": variant}
         if any(key.items() <= row.items() for row in rows):
             continue
@@ -84,11 +85,11 @@ def main() -> None:
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
             "keras_explainer": __version__,
         }
-        rows = json.loads(path.read_text()) if path.exists() else []
+        rows = read_rows(path)
         write_json(path, [*rows, row])
         del case
         gc.collect()
-    rows = json.loads(path.read_text()) if path.exists() else []
+    rows = read_rows(path)
     text = Console(record=True, width=220)
     text.print(table(rows))
     write_text(options.out / "table.txt", text.export_text())

@@ -14,17 +14,16 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import os
 import platform
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from benchmarks.parts.features import load_category, load_teacher
 from benchmarks.parts.methods import METHODS, SHUFFLED, run_method
 from benchmarks.parts.report import write_reports
+from benchmarks.rows import read_rows
 from keras_explainer.files import write_json
 from keras_explainer.version import __version__
 
@@ -103,11 +102,6 @@ def main() -> None:
             gc.collect()
     table = write_reports(rows, options.out)
     console.print(table, markup=False, highlight=False, soft_wrap=True)
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows that are finished."""
-    return json.loads(path.read_text()) if path.exists() else []
 
 
 def all_categories() -> tuple[str, ...]:

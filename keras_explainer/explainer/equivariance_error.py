@@ -27,24 +27,51 @@ def equivariance_sums(
     maps: np.ndarray, boxes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sum of the distances and number of comparisons per filter, `(F,)` each."""
-    images, views, height, width, filters = maps.shape
-    cell = maps.reshape(images, views, height * width, filters).argmax(axis=2)
-    y = (cell // width + 0.5) / height
-    x = (cell % width + 0.5) / width
-    top, left, tall, wide, flipped = (boxes[..., i, None] for i in range(5))
-    y = top + tall * y
-    x = left + wide * np.where(flipped > 0, 1 - x, x)
+    views, filters = maps.shape[1], maps.shape[4]
+    y, x = positions_in_image(maps, boxes)
     total, seen = np.zeros(filters), np.zeros(filters)
     for a in range(views):
         for b in range(a + 1, views):
-            both = _inside(y[:, a], x[:, a], boxes[:, b])
-            both &= _inside(y[:, b], x[:, b], boxes[:, a])
+            both = inside_view(y[:, a], x[:, a], boxes[:, b])
+            both &= inside_view(y[:, b], x[:, b], boxes[:, a])
             distance = np.hypot(y[:, a] - y[:, b], x[:, a] - x[:, b])
             total += (distance * both).sum(0)
             seen += both.sum(0)
     return total, seen
 
 
-def _inside(y: np.ndarray, x: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    top, left, tall, wide = (boxes[:, i, None] for i in range(4))
-    return (y >= top) & (y <= top + tall) & (x >= left) & (x <= left + wide)
+def positions_in_image(
+    maps: np.ndarray, boxes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Arg-max cells `(y, x)` of maps in views, as fractions of the image.
+
+    Args:
+        maps: `(N, V, H, W, F)`.
+        boxes: `(N, V, 5)`, see `ViewSpec`.
+
+    Returns:
+        `y` and `x`, each `(N, V, F)`.
+    """
+    images, views, height, width, filters = maps.shape
+    cell = maps.reshape(images, views, height * width, filters).argmax(axis=2)
+    y = (cell // width + 0.5) / height
+    x = (cell % width + 0.5) / width
+    top, left, tall, wide, flipped = (boxes[..., i, None] for i in range(5))
+    return top + tall * y, left + wide * np.where(flipped > 0, 1 - x, x)
+
+
+def inside_view(
+    y: np.ndarray,
+    x: np.ndarray,
+    boxes: np.ndarray,
+    rim: tuple[float, float] = (0.0, 0.0),
+) -> np.ndarray:
+    """Whether points of the image, `(..., F)` each, lie in views, `(..., 5)`.
+
+    `rim` is how far from the view's border they must be at least, as shares of its
+    height and width.
+    """
+    top, left, tall, wide = (boxes[..., i, None] for i in range(4))
+    rim_y, rim_x = tall * rim[0], wide * rim[1]
+    rows = (y >= top + rim_y) & (y <= top + tall - rim_y)
+    return rows & (x >= left + rim_x) & (x <= left + wide - rim_x)

@@ -133,11 +133,6 @@ class Explainer(TeacherBound, Explaining, keras.Model):
         """The network is built with the explainer: the teacher gives all shapes."""
 
     @property
-    def share(self) -> float:
-        """`p`, the share of the interpretable track, in (0, 1)."""
-        return float(ops.convert_to_numpy(self.encoder.gate.share))
-
-    @property
     def views(self) -> ViewSpec:
         """Which views of an image are learned from."""
         return ViewSpec(count=self.recipe.views, seed=self.seed)

@@ -63,6 +63,11 @@ class Explaining:
         learning.calibrate_presence(self, features)  # type: ignore[arg-type]
 
     @property
+    def share(self) -> float:
+        """`p`, the share of the interpretable track, in (0, 1)."""
+        return float(ops.convert_to_numpy(self.encoder.gate.share))  # type: ignore
+
+    @property
     def filters_fingerprint(self) -> str:
         """sha256 of the weights that make the filters' maps, 64 hex digits."""
         digest = hashlib.sha256()

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from keras_explainer.explainer.equivariance_error import (
+    inside_view,
+    positions_in_image,
+)
+
 MISSED_SHARE = 0.15
 """Share of the views in which a filter keeps its place that lie below its level."""
 PLACE = 1.5
@@ -35,19 +40,12 @@ def presence_levels(
         than `LEAST_VIEWS` views that show its place; `NEVER` for one that keeps it in
         less than `LEAST_SHARE` of them.
     """
-    images, views, height, width, filters = maps.shape
-    flat = maps.reshape(images, views, height * width, filters)
-    cell, strength = flat.argmax(2), flat.max(2)
-    y, x = (cell // width + 0.5) / height, (cell % width + 0.5) / width
-    top, left, tall, wide, flipped = (boxes[..., i, None] for i in range(5))
-    x = np.where(flipped > 0, 1 - x, x)
-    y, x = top + tall * y, left + wide * x
+    height, width, filters = maps.shape[2:]
+    strength = maps.max((2, 3))
+    y, x = positions_in_image(maps, boxes)
     # The place that the whole image has, at least a cell from the view's border.
-    rim_y, rim_x = tall[:, 1:] * (PLACE / height), wide[:, 1:] * (PLACE / width)
-    shown = (y[:, :1] >= top[:, 1:] + rim_y) & (x[:, :1] >= left[:, 1:] + rim_x)
-    shown &= y[:, :1] <= top[:, 1:] + tall[:, 1:] - rim_y
-    shown &= x[:, :1] <= left[:, 1:] + wide[:, 1:] - rim_x
-    shown &= strength[:, :1] > 0
+    rim = (PLACE / height, PLACE / width)
+    shown = inside_view(y[:, :1], x[:, :1], boxes[:, 1:], rim) & (strength[:, :1] > 0)
     away = np.hypot((y[:, 1:] - y[:, :1]) * height, (x[:, 1:] - x[:, :1]) * width)
     kept = shown & (away <= PLACE) & (strength[:, 1:] > 0)
     levels = np.zeros(filters)

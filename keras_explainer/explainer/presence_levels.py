@@ -19,7 +19,8 @@ class PresenceLevels(keras.layers.Layer):
         filters: of the explainer.
 
     Weights, float32:
-        `levels` `(filters,)`: the part is present where the filter's map reaches it.
+        `levels` `(filters,)`: the part is present where the filter's map is above 0 and
+            reaches it; 0 before calibration.
         `calibrated`: 1 once `set_levels` was called.
     """
 
@@ -55,8 +56,7 @@ class PresenceLevels(keras.layers.Layer):
 
         Before calibration: those whose filter fires at all.
         """
-        levels = ops.convert_to_numpy(self.levels) if self.is_calibrated else 0.0
-        return (strength > 0) & (strength >= levels)
+        return (strength > 0) & (strength >= ops.convert_to_numpy(self.levels))
 
     def call(self, inputs: Any) -> Any:
         return inputs
@@ -66,6 +66,7 @@ class PresenceLevels(keras.layers.Layer):
         if len(store.keys()):
             super().load_own_variables(store)
         else:
+            self.levels.assign(np.zeros(self.filters, "float32"))
             self.calibrated.assign(0.0)
 
     def get_config(self) -> dict[str, Any]:

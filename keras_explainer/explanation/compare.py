@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image
 
 from keras_explainer.errors import DataError
-from keras_explainer.explanation.explanation_job import ExplanationJob
-from keras_explainer.explanation.integrated_gradients import STEPS
+from keras_explainer.explanation.explain import iter_explanations
 from keras_explainer.explanation.matching import best_matching
 from keras_explainer.explanation.part_naming import resolve_part_names
 from keras_explainer.metrics.co_moments import CoMoments
@@ -155,23 +154,17 @@ def _read(
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Maps on the grid `(n, H, W, F)`, use `(F,)`, and which filters count `(F,)`."""
     height, width = explainer.teacher.input_shape[:2]
-    job = ExplanationJob(
+    found = iter_explanations(
         explainer,
         _resized(pixels, (height, width)),
         class_index,
-        k=None,
-        contributions="integrated_gradients",
-        steps=STEPS,
-        tolerance=None,
-        names=None,
-        part_names=None,
         batch_size=batch_size,
     )
     filters = explainer.filters
     maps = np.zeros((len(pixels), *grid, filters), "float32")
     total: np.ndarray | None = np.zeros(filters)
     present = np.zeros(filters, bool)
-    for item in job.run():
+    for item in found:
         rows = (np.arange(grid[0]) * item.map_size[0]) // grid[0]
         columns = (np.arange(grid[1]) * item.map_size[1]) // grid[1]
         for part in item.parts:

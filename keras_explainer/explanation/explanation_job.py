@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from keras import ops
 
 from keras_explainer.errors import ConfigError, DataError, did_you_mean, whole_number
 from keras_explainer.explanation.ablation import ablation
@@ -30,8 +28,6 @@ from keras_explainer.teachers import Teacher
 
 if TYPE_CHECKING:
     from keras_explainer.explainer import Explainer
-
-logger = logging.getLogger(__name__)
 
 
 class ExplanationJob:
@@ -86,10 +82,6 @@ class ExplanationJob:
         self.count = self.input.count
         self.names = self._checked_names(names)
         self.part_names = resolve_part_names(explainer, part_names)
-        if float(ops.convert_to_numpy(explainer.statistics.started)) == 0:
-            logger.warning(
-                "This explainer has not learned yet: its filters are random. Call fit."
-            )
         check_weights(explainer)
         self.method = contributions
         self.why_not = "they were not asked for"

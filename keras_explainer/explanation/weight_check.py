@@ -1,7 +1,8 @@
-"""Damaged weights are refused before anything is computed with them."""
+"""Damaged weights are refused before anything is computed; random ones are told."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,15 +13,21 @@ from keras_explainer.errors import DataError
 if TYPE_CHECKING:
     from keras_explainer.explainer import Explainer
 
+logger = logging.getLogger(__name__)
+
 
 def check_weights(explainer: Explainer) -> None:
-    """Refuses an explainer whose weights are not finite.
+    """Refuses an explainer whose weights are not finite; warns of random ones.
 
     Not seen in the maps: TensorFlow's fused ReLU makes 0 of NaN on some machines.
 
     Raises:
         DataError: The first variable with NaN or infinity.
     """
+    if float(ops.convert_to_numpy(explainer.statistics.started)) == 0:
+        logger.warning(
+            "This explainer has not learned yet: its filters are random. Call fit."
+        )
     layers = explainer.encoder, explainer.decoder
     for variable in [one for layer in layers for one in layer.weights]:
         values = ops.convert_to_numpy(ops.cast(variable, "float32"))

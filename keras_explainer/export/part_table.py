@@ -41,9 +41,7 @@ class PartTable:
         height, width = explainer.teacher.input_shape[:2]
         self.image_size = np.array([height, width], "float64")
         self.scales = scales(mean_activations(explainer))
-        self.levels = np.zeros(filters, "float32")
-        if explainer.presence.is_calibrated:
-            self.levels = ops.convert_to_numpy(explainer.presence.levels)
+        self.levels = ops.convert_to_numpy(explainer.presence.levels)
         self.mask = explainer.encoder.conv_2.part_mask
         named = [None if names is None else names.of(f) for f in range(filters)]
         self.names = ["" if one is None else one.name for one in named]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
-from keras import ops
 
 from keras_explainer.errors import (
     ConfigError,
@@ -24,8 +22,6 @@ from keras_explainer.files import atomic_folder
 if TYPE_CHECKING:
     from keras_explainer.explainer import Explainer
     from keras_explainer.explanation.explain import Names
-
-logger = logging.getLogger(__name__)
 
 
 def saved_model(
@@ -80,10 +76,6 @@ def saved_model(
     part_count = whole_number("part_count", part_count)
     names = resolve_part_names(explainer, part_names)
     check_weights(explainer)
-    if float(ops.convert_to_numpy(explainer.statistics.started)) == 0:
-        logger.warning(
-            "This explainer has not learned yet: its filters are random. Call fit."
-        )
     model = Path(path)
     chosen = free_version(model, version)
 

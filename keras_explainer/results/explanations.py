@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import html
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, overload
 
 from keras_explainer import files
-from keras_explainer.errors import DataError
 from keras_explainer.results.explanation import Explanation
 from keras_explainer.results.plain_text import (
     decimal,
@@ -25,6 +22,7 @@ from keras_explainer.results.reading import (
     listed,
     number,
     optional,
+    read_json,
     reading,
     text,
     whole,
@@ -118,13 +116,7 @@ class Explanations(Sequence[Explanation]):
         Raises:
             DataError: There is no such file, or it holds something else.
         """
-        try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-        except ValueError as error:
-            raise DataError(f"{path} is no JSON: {error}.") from error
-        return cls.from_dict(data)
+        return cls.from_dict(read_json(path))
 
     def table(self) -> str:
         """A text table with a line for each image."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import html
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import index
-from pathlib import Path
 from typing import Any
 
 from keras_explainer import files
@@ -20,6 +18,7 @@ from keras_explainer.results.reading import (
     check_version,
     listed,
     optional,
+    read_json,
     reading,
     text,
     whole,
@@ -148,13 +147,7 @@ class PartNames:
         Raises:
             DataError: There is no such file, or it holds something else.
         """
-        try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-        except ValueError as error:
-            raise DataError(f"{path} is no JSON: {error}.") from error
-        return cls.from_dict(data)
+        return cls.from_dict(read_json(path))
 
     def table(self) -> str:
         """A text table with a line for each named filter, and the groups."""

@@ -185,7 +185,7 @@ class Teacher(TeacherSources):
         }
 
     def _parameters(self) -> int | None:
-        return int(sum(np.prod(v.shape) for v in self.model.weights))
+        return self.model.count_params()
 
     def __repr__(self) -> str:
         return (
