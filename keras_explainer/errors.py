@@ -36,6 +36,74 @@ class ExportError(KerasExplainerError, RuntimeError):
     """An export that cannot be written, or would replace one."""
 
 
+class ServingError(KerasExplainerError, RuntimeError):
+    """A server that does not give what a client asks for.
+
+    Attributes:
+        retryable: Whether the same request may succeed a little later.
+    """
+
+    retryable = False
+
+
+class ServerDownError(ServingError, ConnectionError):
+    """No server answers there, or the connection broke before the answer was whole."""
+
+    retryable = True
+
+
+class ServerFaultError(ServingError):
+    """The server, or one before it, failed at the request or is overloaded."""
+
+    retryable = True
+
+
+class DeadlineError(ServingError, TimeoutError):
+    """The answer did not come in time."""
+
+
+class TlsError(ServingError, ConnectionError):
+    """The connection cannot be made safe: a certificate, a key or the protocol."""
+
+
+class RefusedError(ServingError, ValueError):
+    """The server refuses the request; the same one would be refused again."""
+
+
+class UnknownModelError(RefusedError):
+    """The server has no such model."""
+
+
+class UnknownVersionError(RefusedError):
+    """The server has the model, but not this version or label of it."""
+
+
+class UnknownSignatureError(RefusedError):
+    """The model has no such endpoint."""
+
+
+class MessageTooLargeError(ServingError, ValueError):
+    """A request or an answer is larger than what one of the sides takes."""
+
+
+class BadAnswerError(ServingError, ValueError):
+    """An answer that no served explainer gives: no JSON, wrong shapes, impossible NaN."""
+
+
+class BadImageError(ServingError, DataError):
+    """Images that the server could not explain; the others are not lost.
+
+    Attributes:
+        rows: {row: what is wrong with the image}.
+        found: The explanations of the other rows, or None.
+    """
+
+    def __init__(self, message: str, rows: dict[int, str], found: Any = None) -> None:
+        super().__init__(message)
+        self.rows = rows
+        self.found = found
+
+
 class DivergenceError(KerasExplainerError, ArithmeticError):
     """Learning gave NaN or infinity; the last good weights were kept."""
 
