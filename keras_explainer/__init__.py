@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         metrics,
         results,
         runs,
+        serving,
         teachers,
     )
     from keras_explainer.datasets import ImageArray, ImageFolder
@@ -64,6 +65,7 @@ _PACKAGES = (
     "metrics",
     "results",
     "runs",
+    "serving",
     "teachers",
 )
 # `zoo/` gets its import name when the package is installed, and the demonstration needs
@@ -91,6 +93,7 @@ __all__ = [
     "metrics",
     "results",
     "runs",
+    "serving",
     "teachers",
 ]
 

@@ -87,7 +87,7 @@ class MessageTooLargeError(ServingError, ValueError):
 
 
 class BadAnswerError(ServingError, ValueError):
-    """An answer that no served explainer gives: no JSON, wrong shapes, impossible NaN."""
+    """An answer that no served explainer gives: no JSON, wrong shapes, NaN."""
 
 
 class BadImageError(ServingError, DataError):

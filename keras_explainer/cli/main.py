@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from keras_explainer.cli.call import call
 from keras_explainer.cli.commands import Commands
 from keras_explainer.cli.demo import demo
 from keras_explainer.cli.evaluate import evaluate
 from keras_explainer.cli.explain import explain
 from keras_explainer.cli.export import export
 from keras_explainer.cli.name_parts import name_parts
+from keras_explainer.cli.serve_config import serve_config
 from keras_explainer.cli.teacher import teacher_app
 from keras_explainer.cli.train import train
 from keras_explainer.cli.zoo import zoo_app
@@ -31,6 +33,8 @@ app.command()(evaluate)
 app.command()(explain)
 app.command()(name_parts)
 app.command()(export)
+app.command()(serve_config)
+app.command()(call)
 app.add_typer(teacher_app, name="teacher")
 app.add_typer(zoo_app, name="zoo")
 

@@ -27,6 +27,7 @@ from small_teacher import make_images, make_teacher  # noqa: E402
 from keras_explainer.explainer import Explainer  # noqa: E402
 from keras_explainer.export import saved_model  # noqa: E402
 from keras_explainer.results import PartName, PartNames  # noqa: E402
+from keras_explainer.serving import ServedModel, serve_config  # noqa: E402
 
 LABELS = ["cat", "dog", "cow", "owl", "eel"]
 PARTS = 4
@@ -78,6 +79,14 @@ def write_models(folder: Path) -> None:
     half.mkdir()
     whole = (folder / "small" / "1" / "saved_model.pb").read_bytes()
     (half / "saved_model.pb").write_bytes(whole[: len(whole) // 2])
+    serve_config(
+        [
+            ServedModel(path=folder / "small", labels={"stable": 1, "canary": 2}),
+            ServedModel(path=folder / "plain"),
+            ServedModel(path=folder / "half", latest=2),
+        ],
+        folder / "serving",
+    )
 
 
 if __name__ == "__main__":
