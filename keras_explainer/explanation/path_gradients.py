@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_explainer.explanation.affine_start import AffineStart
 from keras_explainer.gradients import input_gradient
+from keras_explainer.teachers.frozen_layer import run_frozen
 from keras_explainer.teachers.frozen_model import FrozenModel
 
 if TYPE_CHECKING:
@@ -43,14 +44,15 @@ class PathGradients:
         # Weakly, so that what is kept for an explainer does not keep it alive.
         self._reference = weakref.ref(explainer)
         self._start = AffineStart(explainer.decoder, explainer.teacher.targets[-1])
+        self._functions = {
+            "logits": self._of_logits,
+            "ends": self._of_ends,
+            "slopes": self._of_slopes,
+            "shares": self._of_shares,
+        }
         self._logits, self._ends, self._slopes, self._shares = (
             FrozenModel(function, self._variables, name=f"path_{name}")
-            for name, function in (
-                ("logits", self._of_logits),
-                ("ends", self._of_ends),
-                ("slopes", self._of_slopes),
-                ("shares", self._of_shares),
-            )
+            for name, function in self._functions.items()
         )
 
     @classmethod
@@ -121,6 +123,17 @@ class PathGradients:
         mean = ops.convert_to_numpy(self._explainer.statistics.interpretable_mean)
         tracks = {name: np.asarray(mean)[None] for name in TRACKS}
         return self.logits(tracks, np.zeros(1), np.full(1, -1), 1)[0]
+
+    def tensors(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
+        """One of the programs on tensors, to be traced into a larger one.
+
+        Args:
+            name: "ends" (tracks to `end`), "slopes" (`end`, `at` (n, k), `class` (n,)
+                to `slope`), "shares" (tracks and `slope` to `filters` (n, F) and
+                `ordinary` (n,)), or "logits"; see the methods of these names.
+            given: Tensors (n, ...), any n.
+        """
+        return run_frozen(self._functions[name], self._variables(), given)
 
     # What is compiled
 

@@ -1,7 +1,7 @@
 """`ImageInput`: images of any size, and encoded ones, inside a TensorFlow graph.
 
-What `datasets.ImageReader` does by Pillow: bilinear with antialias, whole values,
-transparency on black, upright. Few resized values differ, by one level.
+Bilinear with antialias and whole values, as `datasets.ImageReader` does it by Pillow.
+Few resized values differ, by one level.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_explainer.export.exif_orientation import exif_orientation, upright
+from keras_explainer.export.encoded_images import EncodedImages
 
-_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+NO_PIXELS = "The image has no pixels."
+NOT_FINITE = "The image has NaN or infinite values."
 
 
 class ImageInput:
     """Makes what a server gets into what a teacher takes.
+
+    An image that a teacher would give silently wrong features for becomes 0, and its
+    status says what is wrong; the other images of the batch stay right.
 
     Args:
         input_shape: The teacher's (H, W, C).
@@ -26,42 +30,48 @@ class ImageInput:
     def __init__(self, input_shape: tuple[int, int, int], expects_255: bool) -> None:
         self.input_shape = input_shape
         self.expects_255 = expects_255
+        self.decoded = EncodedImages(input_shape, self._resize)
 
     @property
     def can_decode(self) -> bool:
         """Whether encoded images can be had in the teacher's channels."""
         return self.input_shape[2] in (1, 3)
 
-    def resized(self, images: Any) -> Any:
-        """(n, H, W, C) of images (n, h, w, C), float32, RGB 0..255.
+    def resized(self, images: Any) -> tuple[Any, Any]:
+        """Images (n, H, W, C) of the teacher's size, and their status, (n,) text.
 
-        An image that has the size is not touched. NaN, infinity and values that the
-        teacher does not take end in an `InvalidArgumentError`.
+        Args:
+            images: (n, h, w, C), float32, RGB 0..255. Those that have the size are not
+                touched.
         """
-        with tf.control_dependencies(self._checks(images)):
-            return self._resize(tf.identity(images))
-
-    def decoded(self, encoded: Any) -> Any:
-        """(n, H, W, C) of encoded images (n,): JPEG, PNG, BMP, GIF (first frame)."""
-        return tf.map_fn(
-            lambda one: self._resize(self._decode(one)[None])[0],
-            encoded,
-            fn_output_signature=tf.TensorSpec(self.input_shape, "float32"),
+        sides = tf.cast(tf.shape(images)[1:3], "int64")
+        pixels = tf.reduce_prod(sides)
+        fitting = tf.logical_and(pixels > 0, pixels <= self.decoded.max_pixels)
+        status = tf.cond(
+            fitting,
+            lambda: self._status(images),
+            lambda: tf.fill(
+                tf.shape(images)[:1],
+                tf.where(pixels > 0, self.decoded.too_large(pixels), NO_PIXELS),
+            ),
         )
+        found = tf.cond(
+            fitting,
+            lambda: self._resize(images),
+            lambda: tf.zeros(
+                tf.concat([tf.shape(images)[:1], self.input_shape], axis=0)
+            ),
+        )
+        right = tf.equal(status, "")[:, None, None, None]
+        return tf.where(right, found, 0.0), status
 
     def _resize(self, images: Any) -> Any:
         size = self.input_shape[:2]
 
         def other_size() -> Any:
-            # Dividing by a side of 0 would end the server.
-            whole = tf.debugging.assert_positive(
-                tf.shape(images)[1:3], "Images have no pixels."
-            )
-            with tf.control_dependencies([whole]):
-                height = tf.shape(images)[1]
             # As Pillow: along the rows, then along the columns, whole values each time.
             found = images
-            for sides in ((height, size[1]), size):
+            for sides in ((tf.shape(images)[1], size[1]), size):
                 found = tf.image.resize(found, sides, "bilinear", antialias=True)
                 found = tf.floor(found + 0.5)
             return found
@@ -70,45 +80,22 @@ class ImageInput:
         found = tf.cond(same, lambda: images, other_size)
         return tf.ensure_shape(found, (None, *self.input_shape))
 
-    def _checks(self, images: Any) -> list[Any]:
-        checks = [tf.debugging.assert_all_finite(images, "Images are not finite.")]
-        if self.expects_255:
-            low, high = tf.reduce_min(images), tf.reduce_max(images)
-            some = tf.size(images) > 0
-            fraction = some & (high <= 1) & tf.reduce_any(images != tf.floor(images))
-            message = "Images are RGB 0..255, before preprocessing; given are values"
-            inside = ~some | ((low >= 0) & (high <= 255) & ~fraction)
-            checks.append(tf.debugging.Assert(inside, [message, low, high]))
-        return checks
-
-    def _decode(self, encoded: Any) -> Any:
-        """(h, w, C) float32 with whole values."""
-
-        def png() -> Any:
-            image = tf.cast(tf.io.decode_png(encoded, channels=4), "float32")
-            return tf.round(image[..., :3] * image[..., 3:] / 255.0)
-
-        def jpeg() -> Any:
-            # The same inverse transform as Pillow's.
-            image = tf.io.decode_jpeg(
-                encoded, channels=3, dct_method="INTEGER_ACCURATE"
-            )
-            return upright(tf.cast(image, "float32"), exif_orientation(encoded))
-
-        def other() -> Any:
-            image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-            return tf.cast(image, "float32")
-
-        def starts_with(magic: bytes) -> Any:
-            return tf.equal(tf.strings.substr(encoded, 0, len(magic)), magic)
-
-        image = tf.case(
-            [(starts_with(_PNG), png), (starts_with(_JPEG), jpeg)], default=other
+    def _status(self, images: Any) -> Any:
+        axes = (1, 2, 3)
+        finite = tf.reduce_all(tf.math.is_finite(images), axes)
+        status = tf.where(finite, "", NOT_FINITE)
+        if not self.expects_255:
+            return status
+        low, high = tf.reduce_min(images, axes), tf.reduce_max(images, axes)
+        whole = tf.reduce_all(tf.equal(images, tf.floor(images)), axes)
+        outside = (low < 0) | (high > 255) | ((high <= 1) & ~whole)
+        lie_in = tf.strings.join(
+            [
+                "The image's values lie in ",
+                tf.strings.as_string(low, shortest=True),
+                "..",
+                tf.strings.as_string(high, shortest=True),
+                "; RGB 0..255, before preprocessing, is needed.",
+            ]
         )
-        image = tf.ensure_shape(image, (None, None, 3))
-        if self.input_shape[2] == 1:
-            # Pillow's luma, ITU-R 601 in 16 bits.
-            weights = tf.constant([19595, 38470, 7471], "int32")
-            luma = tf.reduce_sum(tf.cast(image, "int32") * weights, -1, keepdims=True)
-            return tf.cast((luma + 0x8000) // 0x10000, "float32")
-        return image
+        return tf.where(finite & outside, lie_in, status)

@@ -46,18 +46,20 @@ class PartTable:
         named = [None if names is None else names.of(f) for f in range(filters)]
         self.names = ["" if one is None else one.name for one in named]
 
-    def __call__(self, maps: Any) -> dict[str, Any]:
+    def __call__(self, maps: Any, contributions: Any = None) -> dict[str, Any]:
         """The first `count` parts by rank.
 
         Args:
             maps: (n, H, W, F) before the mask, float32.
+            contributions: (n, F) by which parts are ranked; None: by relative strength.
 
         Returns:
             `part_filters` int32, `part_names` text, `part_present` bool,
             `part_strengths`, `part_relative_strengths`, each (n, count);
             `part_positions` (n, count, 2), (y, x), and `part_boxes` (n, count, 4),
             (top, left, bottom, right), in pixels of the teacher's input, `NOWHERE`
-            where the filter is silent.
+            where the filter is silent; `part_contributions` (n, count) if they are
+            given.
         """
         rows, columns, filters = maps.shape[1:]
         flat = tf.reshape(maps, (-1, rows * columns, filters))
@@ -66,7 +68,8 @@ class PartTable:
         present = (strength > 0) & (strength >= self.levels)
         relative = tf.cast(strength, "float64") / self.scales
         # By score, then, stably, by presence: ties go to the lowest index.
-        order = tf.argsort(relative, direction="DESCENDING", stable=True)
+        score = relative if contributions is None else contributions
+        order = tf.argsort(score, direction="DESCENDING", stable=True)
         absent = 1 - tf.cast(tf.gather(present, order, batch_dims=1), "int32")
         order = tf.gather(order, tf.argsort(absent, stable=True), batch_dims=1)
         order = order[:, : self.count]
@@ -91,6 +94,8 @@ class PartTable:
             "part_positions": _where_not(silent, centre),
             "part_boxes": _where_not(silent, box),
         }
+        if contributions is not None:
+            everywhere["part_contributions"] = contributions
         return {
             "part_filters": tf.cast(order, "int32"),
             "part_names": tf.gather(tf.constant(self.names), order),

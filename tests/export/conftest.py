@@ -40,7 +40,9 @@ def images() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def explainer() -> Explainer:
-    return explainer_of(make_teacher(labels=LABELS))
+    made = explainer_of(make_teacher(labels=LABELS))
+    made.measure_tracks(make_images(16))
+    return made
 
 
 @pytest.fixture(scope="session")

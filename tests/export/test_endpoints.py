@@ -7,6 +7,7 @@ pixels, filters and presence exactly.
 from __future__ import annotations
 
 import io
+import json
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from small_teacher import make_images, make_teacher
 
 from keras_explainer.datasets import ImageReader
 from keras_explainer.export import saved_model
+from keras_explainer.results import PartNames
 
 pytestmark = pytest.mark.tensorflow
 NAMES = {0: "ear", 3: "nose — right"}
@@ -28,8 +30,9 @@ def close(found, expected):
 def call(loaded, endpoint, **inputs):
     import tensorflow as tf
 
+    kinds = {"images": tf.float32, "class_index": tf.int32}
     given = {
-        name: tf.constant(value, tf.string if name != "images" else tf.float32)
+        name: tf.constant(value, kinds.get(name, tf.string))
         for name, value in inputs.items()
     }
     return {k: v.numpy() for k, v in loaded.signatures[endpoint](**given).items()}
@@ -45,6 +48,7 @@ def assert_explains(found, explainer, images, count=4, names=None):
         parts = item.parts[:count]
         assert found["part_filters"][row].tolist() == [p.filter for p in parts]
         assert found["part_present"][row].tolist() == [p.present for p in parts]
+        assert found["status"][row] == b""
         told = [text.decode() for text in found["part_names"][row]]
         assert told == [p.name or "" for p in parts]
         close(found["part_strengths"][row], [p.strength for p in parts])
@@ -77,6 +81,79 @@ def test_explain(loaded, explainer, images, endpoint, count):
     # All kinds of filters are among them, or the test shows little.
     assert found["part_filters"].shape == (count, 4)
     assert len(set(found["part_strengths"].ravel().tolist())) > 3
+
+
+@pytest.mark.parametrize("endpoint", ["images", "files"])
+@pytest.mark.parametrize("asked", [None, 2])
+def test_contributions(loaded, explainer, images, endpoint, asked):
+    images = np.tile(images, (12, 1, 1, 1))  # more than are shared out at a time
+    count = len(images)
+    given = {"class_index": np.full(count, -1 if asked is None else asked)}
+    if endpoint == "images":
+        found = call(loaded, "explain_contributions", images=images, **given)
+    else:
+        files = [encoded(image) for image in images]
+        found = call(loaded, "explain_contributions_jpeg", images_bytes=files, **given)
+    plain = call(loaded, "explain", images=images)
+    for row, item in enumerate(explainer.explain(images, asked, verbose=0)):
+        shared, parts = item.contributions, item.parts[:4]
+        assert found["status"][row] == b""
+        assert found["class_index"][row] == item.explained.class_index
+        assert found["part_filters"][row].tolist() == [p.filter for p in parts]
+        # Sums of gradients, some of both signs: relative to what is shared out.
+        scale = 1e-5 * (abs(shared.change) + abs(shared.ordinary))
+        kept = sum(p.contribution for p in parts)
+        for name, expected in (
+            ("part_contributions", [p.contribution for p in parts]),
+            ("ordinary_contribution", shared.ordinary),
+            ("other_parts_contribution", shared.filters - kept),
+            ("logit_change", shared.change),
+            ("completeness_error", shared.completeness_error),
+        ):
+            np.testing.assert_allclose(found[name][row], expected, atol=scale)
+    for name in ("scores", "logits", "reconstruction_logits", "p"):
+        close(found[name], plain[name])
+
+
+def test_classes_that_there_are_not(loaded, images):
+    import tensorflow as tf
+
+    found = call(loaded, "explain_contributions", images=images, class_index=[5, 4, -2])
+    says = b"There is no class 5: class_index is 0 to 4, or -1 for the teacher's own."
+    assert found["status"][0] == says
+    assert found["status"][1] == b""
+    assert_wrong(found, 0)
+    assert_wrong(found, 2)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="one number for each"):
+        call(loaded, "explain_contributions", images=images, class_index=[0])
+
+
+def test_no_contributions_where_there_are_none(make_explainer, tmp_path):
+    """An explainer whose tracks were not measured has no baseline."""
+    import tensorflow as tf
+
+    folder = saved_model(make_explainer(), tmp_path / "model")
+    program = tf.saved_model.load(str(folder))
+    assert not [name for name in program.signatures if "contributions" in name]
+    told = json.loads(call(program, "describe", requests=["x"])["description"][0])
+    assert told["contributions"] is None
+    assert "measure_tracks" in told["no_contributions"]
+
+
+def test_describe(loaded, explainer, images):
+    found = call(loaded, "describe", requests=["", "anything"])["description"]
+    assert found[0] == found[1]
+    told = json.loads(found[0])
+    item = explainer.explain(images[:1], verbose=0)[0]
+    for name in ("share", "filters", "beta", "activation", "presence_calibrated"):
+        assert told[name] == getattr(item, name)
+    assert told["image_size"] == list(item.image_size)
+    assert told["map_size"] == list(item.map_size)
+    assert told["labels"] == explainer.teacher.labels
+    assert (told["part_count"], told["channels"]) == (4, 3)
+    assert told["contributions"]["steps"] == item.contributions.steps
+    assert PartNames.from_dict(told["part_names"]).of(3).name == NAMES[3]
+    assert told["no_contributions"] is None
 
 
 def test_all_filters_the_absent_and_the_silent_too(explainer, images, tmp_path):
@@ -136,10 +213,10 @@ def test_other_explainers(make_explainer, images, tmp_path, kind):
 def test_part_maps_and_reconstruction(loaded, explainer, images):
     expected = explainer.predict(images, verbose=0)
     maps = call(loaded, "part_maps", images=images)
-    assert list(maps) == ["part_maps"]
+    assert set(maps) == {"part_maps", "status"}
     close(maps["part_maps"], expected["part_maps"])
     found = call(loaded, "reconstruct", images=images)
-    assert set(found) == {"top"}
+    assert set(found) == {"top", "status"}
     np.testing.assert_allclose(
         found["top"], expected["reconstructions"]["top"], rtol=1e-5, atol=1e-5
     )
@@ -158,7 +235,7 @@ def test_a_target_of_a_nested_model_keeps_its_path(make_explainer, images, tmp_p
     made = make_explainer(teacher)
     folder = saved_model(made, tmp_path / "nested")
     program = tf.saved_model.load(str(folder))
-    assert set(call(program, "reconstruct", images=images)) == {"small/top"}
+    assert set(call(program, "reconstruct", images=images)) == {"small/top", "status"}
     found = call(program, "explain", images=images)
     assert_explains(found, made, images, count=6)
 
@@ -187,7 +264,9 @@ def pixels(data, shape=(24, 32, 3)):
     from keras_explainer.export.image_input import ImageInput
 
     decode = tf.function(ImageInput(shape, True).decoded)
-    return decode(tf.constant([data])).numpy()[0]
+    images, status = decode(tf.constant([data]))
+    assert status.numpy().tolist() == [b""]
+    return images.numpy()[0]
 
 
 def read(data, path, shape=(24, 32, 3)):
@@ -238,15 +317,17 @@ def test_images_of_another_size(loaded, explainer):
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
-def test_classify(loaded, explainer, images):
+def example(image):
     import tensorflow as tf
 
-    def example(image):
-        data = tf.train.BytesList(value=[encoded(image)])
-        feature = {"image": tf.train.Feature(bytes_list=data)}
-        features = tf.train.Features(feature=feature)
-        return tf.train.Example(features=features).SerializeToString()
+    value = image if isinstance(image, bytes) else encoded(image)
+    data = tf.train.BytesList(value=[value])
+    feature = {"image": tf.train.Feature(bytes_list=data)}
+    features = tf.train.Features(feature=feature)
+    return tf.train.Example(features=features).SerializeToString()
 
+
+def test_classify(loaded, explainer, images):
     found = call(loaded, "classify", inputs=[example(image) for image in images])
     scores = explainer.teacher.classify(images)["outputs"]
     order = np.argsort(-scores, axis=1, kind="stable")
@@ -257,25 +338,141 @@ def test_classify(loaded, explainer, images):
     close(found["scores"], np.take_along_axis(scores, order, 1))
 
 
+def assert_wrong(found, row):
+    """The row says nothing that could be taken for an answer."""
+    for name, value in found.items():
+        if name == "status":
+            continue
+        if value.dtype.kind == "f":
+            assert np.isnan(value[row]).all(), name
+        else:
+            empty = {"i": -1, "b": False, "O": b""}[value.dtype.kind]
+            assert (value[row] == empty).all(), name
+
+
 @pytest.mark.parametrize(
-    ("endpoint", "inputs"),
+    ("value", "says"),
     [
-        ("explain", {"images": np.full((1, 24, 32, 3), np.nan)}),
-        ("explain", {"images": np.full((1, 24, 32, 3), 256.0)}),
-        ("explain", {"images": np.full((1, 24, 32, 3), -1.0)}),
-        ("explain", {"images": np.full((1, 24, 32, 3), 0.5)}),
-        ("part_maps", {"images": np.zeros((1, 0, 32, 3))}),
-        ("explain_jpeg", {"images_bytes": [b"no image"]}),
-        ("explain_jpeg", {"images_bytes": [b""]}),
-        ("explain_jpeg", {"images_bytes": [encoded(make_images(1)[0], "JPEG")[:300]]}),
-        ("classify", {"inputs": [b"no example"]}),
+        (np.nan, "NaN or infinite"),
+        (np.inf, "NaN or infinite"),
+        (256.0, "values lie in 256..256; RGB 0..255"),
+        (-1.0, "values lie in -1..-1"),
+        (0.5, "values lie in 0.5..0.5"),
     ],
 )
-def test_bad_input_is_refused(loaded, endpoint, inputs):
+def test_a_wrong_image_spoils_its_own_row_alone(loaded, images, value, says):
+    given = images.astype("float32")
+    good = call(loaded, "explain", images=given[[0, 2]])
+    given[1] = value
+    found = call(loaded, "explain", images=given)
+    assert says in found["status"][1].decode()
+    assert found["status"][[0, 2]].tolist() == [b"", b""]
+    assert_wrong(found, 1)
+    for name, expected in good.items():
+        if expected.dtype.kind == "f":
+            close(found[name][[0, 2]], expected)
+        else:
+            np.testing.assert_array_equal(found[name][[0, 2]], expected)
+    for endpoint, name in (("part_maps", "part_maps"), ("reconstruct", "top")):
+        maps = call(loaded, endpoint, images=given)
+        assert maps["status"][1] == found["status"][1]
+        assert np.isfinite(maps[name]).all((1, 2, 3)).tolist() == [True, False, True]
+
+
+def bomb(kind):
+    """A header that declares 60,000 × 60,000 pixels, or what BMP can of that."""
+    data = encoded(np.zeros((1, 1, 3), "uint8"), kind)
+    if kind == "PNG":
+        return data[:16] + (60_000).to_bytes(4, "big") * 2 + data[24:]
+    if kind == "BMP":
+        return data[:18] + (60_000).to_bytes(4, "little") * 2 + data[26:]
+    at = data.index(b"\xff\xc0") + 5
+    return data[:at] + (60_000).to_bytes(2, "big") * 2 + data[at + 4 :]
+
+
+def test_a_file_that_cannot_be_used_spoils_its_own_row_alone(loaded, images):
+    damaged = [
+        b"no image",
+        b"",
+        encoded(images[1], "JPEG")[:300],
+        encoded(images[1])[:-40],
+        encoded(images[1], "GIF"),
+        encoded(images[1], "TIFF"),
+    ]
+    large = [bomb(kind) for kind in ("PNG", "JPEG", "BMP")]
+    files = [encoded(images[0]), *damaged, *large, encoded(images[2], "JPEG")]
+    found = call(loaded, "explain_jpeg", images_bytes=files)
+    status = [text.decode() for text in found["status"]]
+    assert status[0] == status[-1] == ""
+    assert all("cannot be decoded" in text for text in status[1 : 1 + len(damaged)])
+    too_large = "The image has 3600000000 pixels, more than 50000000."
+    assert status[1 + len(damaged) : -1] == [too_large] * 3
+    for row in range(1, len(files) - 1):
+        assert_wrong(found, row)
+    good = call(loaded, "explain_jpeg", images_bytes=[files[0], files[-1]])
+    close(found["scores"][[0, -1]], good["scores"])
+    np.testing.assert_array_equal(found["part_filters"][[0, -1]], good["part_filters"])
+    nothing = call(loaded, "explain_jpeg", images_bytes=[b"no image"])
+    assert_wrong(nothing, 0)
+
+
+def test_an_empty_batch_has_an_empty_answer(loaded, images):
+    for endpoint, given in (
+        ("explain", {"images": images[:0]}),
+        ("explain", {"images": np.zeros((0, 50, 60, 3))}),
+        ("part_maps", {"images": images[:0]}),
+        ("explain_jpeg", {"images_bytes": np.array([], object)}),
+        ("explain_contributions", {"images": images[:0], "class_index": []}),
+    ):
+        found = call(loaded, endpoint, **given)
+        one = call(
+            loaded,
+            endpoint.removesuffix("_jpeg"),
+            images=images[:1],
+            **({"class_index": [-1]} if "class_index" in given else {}),
+        )
+        assert {k: v.shape for k, v in found.items()} == {
+            k: (0, *v.shape[1:]) for k, v in one.items()
+        }
+
+
+def test_images_without_pixels_and_too_many(loaded):
+    from keras_explainer.export.image_input import ImageInput
+
+    found = call(loaded, "explain", images=np.zeros((2, 0, 32, 3)))
+    assert found["status"].tolist() == [b"The image has no pixels."] * 2
+    assert_wrong(found, 1)
+    given = ImageInput((24, 32, 3), True)
+    given.decoded.max_pixels = 35
+    resized, status = given.resized(np.ones((2, 6, 6, 3), "float32"))
+    assert status.numpy().tolist() == [b"The image has 36 pixels, more than 35."] * 2
+    assert resized.shape == (2, 24, 32, 3)
+    assert not resized.numpy().any()
+
+
+def test_an_answer_that_is_not_finite_is_no_answer():
+    import tensorflow as tf
+
+    from keras_explainer.export.row_status import BROKEN, by_row
+
+    def function(x):
+        return {"y": tf.math.log(x), "text": tf.strings.as_string(x)}
+
+    found = by_row(function, tf.constant(["", "", "wrong"]), tf.constant([1.0, 0, 1]))
+    assert found["status"].numpy().tolist() == [b"", BROKEN.encode(), b"wrong"]
+    assert np.isnan(found["y"]).tolist() == [False, True, True]
+    assert found["text"].numpy().tolist() == [b"1.000000", b"", b""]
+
+
+def test_classify_of_a_file_that_cannot_be_used(loaded, images):
+    found = call(loaded, "classify", inputs=[example(b"no image"), example(images[0])])
+    assert set(found) == {"classes", "scores"}
+    assert_wrong(found, 0)
+    assert np.isfinite(found["scores"][1]).all()
     import tensorflow as tf
 
     with pytest.raises(tf.errors.InvalidArgumentError):
-        call(loaded, endpoint, **inputs)
+        call(loaded, "classify", inputs=[b"no example"])
 
 
 def test_images_of_other_channels_are_refused(loaded):

@@ -18,6 +18,7 @@ from keras_explainer.errors import ConfigError, DataError, ExportError, TeacherE
 from keras_explainer.explainer import Explainer
 from keras_explainer.export import saved_model
 from keras_explainer.export.model_versions import free_version
+from keras_explainer.results import PartNames
 from keras_explainer.teachers import Teacher
 
 ELSEWHERE = """
@@ -73,6 +74,9 @@ def test_a_process_without_this_package(exported, explainer, images, tmp_path):
         "serving_default": predict,
         "explain": predict,
         "explain_jpeg": predict,
+        "explain_contributions": predict,
+        "explain_contributions_jpeg": predict,
+        "describe": predict,
         "part_maps": predict,
         "reconstruct": predict,
         "classify": classify,
@@ -92,6 +96,18 @@ def test_a_process_without_this_package(exported, explainer, images, tmp_path):
             assert found["scores"][row][at] == pytest.approx(
                 item.answer.score, rel=1e-5
             )
+
+
+@pytest.mark.tensorflow
+def test_labels_and_part_names_go_with_it(exported, explainer):
+    assets = exported / "assets"
+    assert sorted(file.name for file in assets.iterdir()) == [
+        "labels.txt",
+        "part_names.json",
+    ]
+    assert (assets / "labels.txt").read_text().split() == explainer.teacher.labels
+    names = PartNames.load_json(assets / "part_names.json")
+    assert names.of(3).name == "nose — right"
 
 
 @pytest.mark.tensorflow
