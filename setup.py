@@ -138,6 +138,7 @@ setup(
             "scikit-learn>=1.5",
             "scipy>=1.13",
             "setuptools>=77",
+            "tensorflow-serving-api>=2.18",
             "types-PyYAML",
             "wheel>=0.43",
             "mkdocs-material>=9.6",

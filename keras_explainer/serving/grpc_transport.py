@@ -26,7 +26,7 @@ from keras_explainer.serving.refusals import no_model, refusal
 from keras_explainer.serving.tls import Tls
 from keras_explainer.serving.version_status import STATES, VersionStatus
 
-_TLS_WORDS = ("ssl", "tls", "handshake", "certificate", "tsi_")
+_TLS_WORDS = ("ssl", "tls", "handshake", "certificate", "verif", "tsi_")
 
 
 class GrpcTransport:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,8 @@ def _taken(images: Any) -> tuple[np.ndarray | None, list[bytes | Path]]:
     if isinstance(images, np.ndarray) or hasattr(images, "__array__"):
         return _array(np.asarray(images)), []
     try:
+        if isinstance(images, Mapping):
+            raise TypeError
         entries = list(images)
     except TypeError:
         raise DataError(

@@ -167,7 +167,8 @@ class RestConnection:
                     f"The answer of {self.address} is larger than {self.max_bytes} "
                     "bytes (max_message_bytes=); ask for fewer images at a time."
                 )
-        if response.length:
+        unmeasured = response.length is None and not response.chunked
+        if response.length or (unmeasured and not parts):
             raise http.client.IncompleteRead(b"", response.length)
         return b"".join(parts)
 

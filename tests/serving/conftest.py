@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,11 @@ if str(HERE) not in sys.path:
 if keras.backend.backend() == "tensorflow":
     pytest.importorskip("tensorflow_serving")
 
-import served_models
-from small_teacher import make_images
+import served_models  # noqa: E402
+from small_teacher import make_images  # noqa: E402
 
-from keras_explainer.explainer import Explainer
-from keras_explainer.serving import Client
+from keras_explainer.explainer import Explainer  # noqa: E402
+from keras_explainer.serving import Client  # noqa: E402
 
 REAL = [one for one in os.environ.get("TF_SERVING_ADDRESS", "").split(",") if one]
 
@@ -52,8 +53,22 @@ def explainer() -> Explainer:
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with all of them, see `served_models`."""
-    folder = tmp_path_factory.mktemp("models")
-    served_models.write_models(folder)
+    if os.environ.get("PYTEST_XDIST_WORKER") is None:
+        folder = tmp_path_factory.mktemp("models")
+        served_models.write_models(folder)
+        return folder
+    # One test process writes them for all.
+    folder = tmp_path_factory.getbasetemp().parent / "served-models"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        end = time.monotonic() + 300
+        while not (folder / "serving" / "docker-compose.yaml").exists():
+            if time.monotonic() > end:
+                pytest.fail("another test process has not written the models")
+            time.sleep(0.1)
+    else:
+        served_models.write_models(folder)
     return folder
 
 
