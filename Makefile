@@ -32,7 +32,7 @@ ON_BACKENDS = $(wildcard $(addprefix tests/,layers losses metrics teachers expla
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-tensorflow test-jax test-torch test-floor test-slow \
-	test-data dist lint types tree clean distclean
+	test-data test-serving dist lint types tree clean distclean
 
 help:  ## list what can be made
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -91,6 +91,14 @@ test-slow: $(STAMP)  ## tests that take minutes
 
 test-data: $(STAMP)  ## tests on photographs (KERAS_EXPLAINER_SHARED=../shared)
 	KERAS_BACKEND=tensorflow $(PY) -m pytest -q -m data $(ARGS)
+
+# The server serves what `python tests/serving/served_models.py FOLDER` wrote:
+# docs/how-to/serve.md, "Tests against a real server".
+test-serving: $(STAMP)  ## tests of serving, also by TF_SERVING_ADDRESS=host:8500,http://host:8501
+	@test -n "$(TF_SERVING_ADDRESS)" || \
+		{ echo "TF_SERVING_ADDRESS names no server: docs/how-to/serve.md"; exit 1; }
+	$(ONE_CORE) KERAS_BACKEND=tensorflow TF_SERVING_ADDRESS=$(TF_SERVING_ADDRESS) \
+		$(PY) -m pytest -q -m "$(QUICK)" tests/serving $(ARGS)
 
 dist: $(STAMP)  ## wheel and sdist, the same bytes for the same commit
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PY) -m build --no-isolation

@@ -54,21 +54,24 @@ def explainer() -> Explainer:
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with all of them, see `served_models`."""
     if os.environ.get("PYTEST_XDIST_WORKER") is None:
-        folder = tmp_path_factory.mktemp("models")
-        served_models.write_models(folder)
-        return folder
+        return _written(tmp_path_factory.mktemp("models"))
     # One test process writes them for all.
     folder = tmp_path_factory.getbasetemp().parent / "served-models"
     try:
         folder.mkdir()
     except FileExistsError:
         end = time.monotonic() + 300
-        while not (folder / "serving" / "docker-compose.yaml").exists():
+        while not (folder / "half" / "2" / "saved_model.pb").exists():
             if time.monotonic() > end:
                 pytest.fail("another test process has not written the models")
             time.sleep(0.1)
-    else:
-        served_models.write_models(folder)
+        return folder
+    return _written(folder)
+
+
+def _written(folder: Path) -> Path:
+    served_models.write_models(folder)
+    served_models.write_half(folder)
     return folder
 
 

@@ -4,7 +4,8 @@
 
     FOLDER/small/1, FOLDER/small/2    versions of one explainer, `stable` and `canary`
     FOLDER/plain/1                    without labels, names or an answer
-    FOLDER/half/1, FOLDER/half/2      version 2 is half-written
+    FOLDER/half/1                     copy of small/1; version 2, which is half-written,
+                                      comes by `served_models.py FOLDER --half`
     FOLDER/serving/                   models.config and the other files of serve-config
 """
 
@@ -75,10 +76,6 @@ def write_models(folder: Path) -> None:
     saved_model(small(), folder / "small", 2, PARTS + 1)
     saved_model(plain(), folder / "plain", 1, PARTS)
     shutil.copytree(folder / "small" / "1", folder / "half" / "1")
-    half = folder / "half" / "2"
-    half.mkdir()
-    whole = (folder / "small" / "1" / "saved_model.pb").read_bytes()
-    (half / "saved_model.pb").write_bytes(whole[: len(whole) // 2])
     serve_config(
         [
             ServedModel(path=folder / "small", labels={"stable": 1, "canary": 2}),
@@ -89,5 +86,19 @@ def write_models(folder: Path) -> None:
     )
 
 
+def write_half(folder: Path) -> None:
+    """A version whose program ends in the middle.
+
+    A server that is started with it may not start at all: it comes later.
+    """
+    half = folder / "half" / "2"
+    half.mkdir()
+    whole = (folder / "half" / "1" / "saved_model.pb").read_bytes()
+    (half / "saved_model.pb").write_bytes(whole[: len(whole) // 2])
+
+
 if __name__ == "__main__":
-    write_models(Path(sys.argv[1]))
+    if sys.argv[2:] == ["--half"]:
+        write_half(Path(sys.argv[1]))
+    else:
+        write_models(Path(sys.argv[1]))
