@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from keras_explainer.explanation.class_choice import no_answer, no_contributions
+from keras_explainer.explanation.path_gradients import TRACKS
 from keras_explainer.export.contribution_table import ContributionTable
 from keras_explainer.export.description import description
 from keras_explainer.export.image_input import ImageInput
@@ -58,14 +60,20 @@ class Endpoints:
             _graph(teacher.lower, resized),
             _graph(self._last_target, tap),
         )
-        self._explain_resized = _graph(self._explain, resized)
-        self._share_out = _graph(self._contribute, resized, classes)
+        self._outputs = _graph(self._explainer_outputs, tap)
+        target = (None, *teacher.target_shapes[teacher.targets[-1]])
+        self._answer = _graph(self._head, tf.TensorSpec(target, "float32"))
+        status = tf.TensorSpec((None,), "string")
+        self._explained = _graph(partial(by_row, self._explain), status, resized)
+        self._shared_out = _graph(
+            partial(by_row, self._contribute), status, resized, classes
+        )
+        self._decoded = _graph(self.input.decoded, tf.TensorSpec((None,), "string"))
+        self._resized = _graph(self.input.resized, self._images(None))
         self.signatures = self._traced(classes)
 
     def _traced(self, classes: Any) -> dict[str, Any]:
-        images = tf.TensorSpec(
-            (None, None, None, self.teacher.input_shape[2]), "float32", "images"
-        )
+        images = self._images("images")
         encoded = tf.TensorSpec((None,), "string", "images_bytes")
 
         def traced(function: Any, *specs: Any) -> Any:
@@ -96,6 +104,10 @@ class Endpoints:
             examples = tf.TensorSpec((None,), "string", "inputs")
             found["classify"] = traced(self.classify, examples)
         return found
+
+    def _images(self, name: str | None) -> Any:
+        channels = self.teacher.input_shape[2]
+        return tf.TensorSpec((None, None, None, channels), "float32", name)
 
     def save(self, folder: Path) -> None:
         """Writes a SavedModel."""
@@ -136,11 +148,13 @@ class Endpoints:
 
     def explain(self, images: Any) -> dict[str, Any]:
         """Scores, parts and `p` of images (n, h, w, C), RGB 0..255."""
-        return self._rows(self._explain_resized, self.input.resized(images))
+        images, status = self._resized(images)
+        return self._explained(status, images)
 
     def explain_jpeg(self, images_bytes: Any) -> dict[str, Any]:
         """The same of encoded images (n,)."""
-        return self._rows(self._explain_resized, self.input.decoded(images_bytes))
+        images, status = self._decoded(images_bytes)
+        return self._explained(status, images)
 
     def explain_contributions(self, images: Any, class_index: Any) -> dict[str, Any]:
         """`explain`, and what each part adds to the logit of a class.
@@ -149,32 +163,29 @@ class Endpoints:
             images: (n, h, w, C).
             class_index: (n,) int32; -1 for the teacher's own class.
         """
-        return self._shared_out(self.input.resized(images), class_index)
+        return self._of_class(self._resized(images), class_index)
 
     def explain_contributions_jpeg(
         self, images_bytes: Any, class_index: Any
     ) -> dict[str, Any]:
         """The same of encoded images (n,)."""
-        return self._shared_out(self.input.decoded(images_bytes), class_index)
+        return self._of_class(self._decoded(images_bytes), class_index)
 
     def part_maps(self, images: Any) -> dict[str, Any]:
         """The masked maps of all filters, (n, H, W, F)."""
 
         def maps(images: Any) -> dict[str, Any]:
-            found = self.explainer.encoder(self._lower(images), training=False)
-            return {"part_maps": tf.cast(found["part_maps"], "float32")}
+            return {"part_maps": self._outputs(self._lower(images))["part_maps"]}
 
-        return self._rows(maps, self.input.resized(images))
+        return self._rows(maps, self._resized(images))
 
     def reconstruct(self, images: Any) -> dict[str, Any]:
         """The reconstruction of each target, by its path."""
 
         def targets(images: Any) -> dict[str, Any]:
-            outputs = self.explainer(self._lower(images), training=False)
-            found = outputs["reconstructions"]
-            return {name: tf.cast(value, "float32") for name, value in found.items()}
+            return self._outputs(self._lower(images))["reconstructions"]
 
-        return self._rows(targets, self.input.resized(images))
+        return self._rows(targets, self._resized(images))
 
     def classify(self, inputs: Any) -> dict[str, Any]:
         """The teacher's highest classes, of serialised `tf.Example`s with `image`."""
@@ -190,7 +201,7 @@ class Endpoints:
                 "scores": values,
             }
 
-        found = self._rows(highest, self.input.decoded(encoded))
+        found = self._rows(highest, self._decoded(encoded))
         # The server's Classify takes an answer of classes and scores alone.
         return {name: found[name] for name in ("classes", "scores")}
 
@@ -204,7 +215,7 @@ class Endpoints:
         images, status = given
         return by_row(function, status, images)
 
-    def _shared_out(self, given: tuple[Any, Any], class_index: Any) -> dict[str, Any]:
+    def _of_class(self, given: tuple[Any, Any], class_index: Any) -> dict[str, Any]:
         images, status = given
         classes = self.teacher.num_outputs
         as_many = tf.debugging.assert_equal(
@@ -222,12 +233,12 @@ class Endpoints:
             ]
         )
         status = tf.where(tf.equal(status, "") & ~known, unknown, status)
-        return by_row(self._share_out, status, images, tf.where(known, class_index, -1))
+        return self._shared_out(status, images, tf.where(known, class_index, -1))
 
     def _explain(self, images: Any) -> dict[str, Any]:
         tap = self._lower(images)
-        found = self.explainer(tap, training=False)
-        parts = self.parts(tf.cast(found["maps"], "float32"))
+        found = self._outputs(tap)
+        parts = self.parts(found["maps"])
         return {**parts, **self._told(images, tap, found)}
 
     def _contribute(self, images: Any, class_index: Any) -> dict[str, Any]:
@@ -235,16 +246,12 @@ class Endpoints:
         if table is None:
             raise ValueError("This explainer has no contributions.")
         tap = self._lower(images)
-        found = self.explainer(tap, training=False)
+        found = self._outputs(tap)
         told = self._told(images, tap, found)
         own = tf.argmax(told["scores"], axis=1, output_type="int32")
         classes = tf.where(class_index < 0, own, class_index)
-        tracks = {
-            name: tf.cast(found[name], "float32")
-            for name in ("interpretable", "ordinary")
-        }
-        shares = table.shares(tracks, classes)
-        parts = self.parts(tf.cast(found["maps"], "float32"), shares[:, :-1])
+        shares = table.shares({name: found[name] for name in TRACKS}, classes)
+        parts = self.parts(found["maps"], shares[:, :-1])
         # In double precision: the difference of two sums.
         every, kept = (
             tf.reduce_sum(tf.cast(value, "float64"), axis=1)
@@ -265,7 +272,7 @@ class Endpoints:
         if not self.answers:
             return result
         last = self.teacher.targets[-1]
-        again = tf.cast(found["reconstructions"][last], "float32")
+        again = found["reconstructions"][last]
         result |= self._answer(self._upper(tap))
         return result | {
             f"reconstruction_{name}": value
@@ -275,7 +282,16 @@ class Endpoints:
     def _last_target(self, tap: Any) -> Any:
         return self.teacher.upper(tap)[self.teacher.targets[-1]]
 
-    def _answer(self, target: Any) -> dict[str, Any]:
+    def _explainer_outputs(self, tap: Any) -> dict[str, Any]:
+        """Maps, tracks and reconstructions, float32."""
+        found = self.explainer(tap, training=False)
+        wanted = ("maps", "part_maps", *TRACKS, "reconstructions")
+        return tf.nest.map_structure(
+            lambda value: tf.cast(value, "float32"),
+            {name: found[name] for name in wanted},
+        )
+
+    def _head(self, target: Any) -> dict[str, Any]:
         """`scores` and, if there are any, `logits`, each (n, classes)."""
         found = self.teacher.head(target)
         flat = (-1, self.teacher.num_outputs)

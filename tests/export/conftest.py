@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,14 @@ def explainer_of(teacher: Any, **settings: Any) -> Explainer:
     levels[ABSENT] = 1e6
     explainer.presence.set_levels(levels)
     return explainer
+
+
+@pytest.fixture(autouse=True)
+def _not_verified(request: pytest.FixtureRequest, monkeypatch: Any) -> None:
+    """Exports of single tests are not verified: it takes a process of seconds each."""
+    if request.module.__name__ != "test_verification":
+        module = sys.modules["keras_explainer.export.saved_model"]
+        monkeypatch.setattr(module, "verify", lambda *arguments: {})
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,227 @@
+"""`Agreement`: how far an export's answers are from Keras'.
+
+Continuous outputs: the largest difference over the largest expected value. Discrete
+ones (present or not, cells, ranks) must be the same wherever the numbers that decide
+about them differ by more than a margin; else it is a tie, which rounding decides.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from keras_explainer.export.reference import Reference
+
+PIXELS = 1e-3
+"""Positions and boxes of the same cell differ by no more."""
+
+
+class Agreement:
+    """Compares the answers of an export with a reference.
+
+    Args:
+        reference: What Keras says.
+        margin: Of decisions, relative to the largest of the numbers that decide.
+        tolerance: Of continuous outputs; contributions that differ by no more of what
+            is shared out tie too.
+
+    Attributes:
+        differences: {signature: {output: largest difference over largest value}}.
+        decisions: {signature: {kind: {"compared": count, "ties": share, "wrong": count
+            of those that are no ties}}}.
+        faults: What can be no rounding, as sentences.
+    """
+
+    def __init__(self, reference: Reference, margin: float, tolerance: float) -> None:
+        self.reference = reference
+        self.margin = margin
+        self.tolerance = tolerance
+        self.differences: dict[str, dict[str, float]] = {}
+        self.decisions: dict[str, dict[str, dict[str, float]]] = {}
+        self.faults: list[str] = []
+        maps = reference.maps
+        ordered = np.sort(maps.reshape(len(maps), -1, maps.shape[-1]), axis=1)
+        self._strength = ordered[:, -1]
+        # A constant map has its strongest cell nowhere.
+        gap = ordered[:, -1] - ordered[:, -2] if ordered.shape[1] > 1 else ordered[:, 0]
+        self._clear_cell = (gap > margin * self._strength) | (self._strength <= 0)
+        near = np.maximum(reference.levels, self._strength.max(0))
+        self._clear_presence = (
+            np.abs(self._strength - reference.levels) > margin * near
+        ) & (self._strength > margin * self._strength.max(0))
+        self._clear_presence |= self._strength <= 0
+
+    def compare(self, signature: str, found: dict[str, np.ndarray]) -> None:
+        """Takes the answers of one signature into account."""
+        kind = signature.removesuffix("_jpeg").replace("serving_default", "explain")
+        if kind == "describe":
+            return
+        found = dict(found)
+        self.differences[signature] = {}
+        wrong = [text for text in found.pop("status", []) if text]
+        if wrong:
+            self.faults.append(
+                f"{signature} refuses a good image: {wrong[0].decode(errors='replace')}"
+            )
+            return
+        if kind == "classify":
+            self._classes(signature, found)
+            return
+        for name, expected in self.reference.values[kind].items():
+            self._continuous(signature, name, found.pop(name, None), expected)
+        if kind in self.reference.parts:
+            self._parts(signature, found, self.reference.parts[kind])
+        elif found:
+            self.faults.append(f"{signature} gives {', '.join(sorted(found))} besides.")
+
+    def largest(self) -> tuple[float, str]:
+        """The largest difference and the output that has it."""
+        every = {
+            f"{signature}: {name}": value
+            for signature, outputs in self.differences.items()
+            for name, value in outputs.items()
+        }
+        name = max(every, key=lambda one: every[one])
+        return every[name], name
+
+    def wrong(self) -> str | None:
+        """The first kind of decision that differs and is no tie."""
+        for signature, kinds in self.decisions.items():
+            for kind, figures in kinds.items():
+                if figures["wrong"]:
+                    return (
+                        f"{signature} differs in {figures['wrong']:.0f} of "
+                        f"{figures['compared']:.0f} {kind}"
+                    )
+        return None
+
+    def _continuous(
+        self,
+        signature: str,
+        name: str,
+        found: Any,
+        expected: np.ndarray,
+        scale: float | None = None,
+    ) -> None:
+        expected = np.asarray(expected, "float64")
+        value = float("inf")
+        if found is not None and np.shape(found) == expected.shape:
+            away = np.abs(np.asarray(found, "float64") - expected)
+            largest = float(np.abs(expected).max()) if scale is None else scale
+            value = float(away.max()) / (largest or 1.0)
+        # NaN is no small difference.
+        self.differences[signature][name] = value if np.isfinite(value) else np.inf
+
+    def _parts(
+        self, signature: str, found: dict[str, Any], expected: dict[str, np.ndarray]
+    ) -> None:
+        filters = found.pop("part_filters")
+        if not ((filters >= 0) & (filters < self.reference.filters)).all():
+            self.faults.append(f"{signature} gives filters that there are not.")
+            return
+        count = filters.shape[1]
+
+        def of_served(values: np.ndarray) -> np.ndarray:
+            return np.take_along_axis(
+                values,
+                filters.reshape(*filters.shape, *[1] * (values.ndim - 2)),
+                axis=1,
+            )
+
+        told = np.char.decode(found.pop("part_names").astype("S"), "utf-8")
+        if not (told == self.reference.names[filters]).all():
+            self.faults.append(f"{signature} gives other names of parts.")
+        shares = expected["part_contributions"]
+        shared = not np.isnan(shares).any()
+        scale = None
+        if shared:
+            scale = float(max(np.abs(shares).max(), _largest(expected)))
+            kept = of_served(shares).sum(1)
+            expected = {
+                **expected,
+                "other_parts_contribution": shares.sum(1) - kept,
+            }
+            if not (found["class_index"] == expected["class_index"]).all():
+                self.faults.append(f"{signature} explains other classes.")
+        for name, value in found.items():
+            if name in ("part_strengths", "part_relative_strengths"):
+                self._continuous(signature, name, value, of_served(expected[name]))
+            elif name == "part_contributions":
+                self._continuous(
+                    signature, name, value, of_served(expected[name]), scale
+                )
+            elif name.endswith(("_contribution", "_change", "_error")):
+                self._continuous(signature, name, value, expected[name], scale)
+
+        rows = slice(len(filters))
+        clear_presence = self._clear_presence[rows]
+        present = of_served(clear_presence)
+        decided = self.decisions.setdefault(signature, {})
+        decided["presence"] = _counted(
+            present, found["part_present"] == of_served(expected["part_present"])
+        )
+        same = np.ones(filters.shape, bool)
+        for name in ("part_positions", "part_boxes"):
+            away = np.abs(found[name] - of_served(expected[name])).max(-1)
+            # Boxes of several peaks have further cells, which are not looked at.
+            if name == "part_positions" or self._one_peak:
+                same &= away <= PIXELS
+        clear_cell = of_served(self._clear_cell[rows]) & present
+        decided["positions"] = _counted(clear_cell, same)
+        score = shares if shared else expected["part_relative_strengths"]
+        least = self.margin * np.abs(score).max(1, keepdims=True)
+        if scale is not None:
+            least = np.maximum(least, self.tolerance * scale)
+        clear = _clear_ranks(expected, score, least) & clear_presence.all(
+            1, keepdims=True
+        )
+        decided["ranks"] = _counted(
+            clear[:, :count], filters == expected["order"][:, :count]
+        )
+
+    @property
+    def _one_peak(self) -> bool:
+        return self.reference.explainer.encoder.conv_2.part_mask.peaks == 1
+
+    def _classes(self, signature: str, found: dict[str, np.ndarray]) -> None:
+        scores = self.reference.values["explain"]["scores"]
+        order = np.argsort(-scores, axis=1, kind="stable")
+        ranked = np.take_along_axis(scores, order, axis=1)
+        count = found["scores"].shape[1]
+        self._continuous(signature, "scores", found["scores"], ranked[:, :count])
+        labels = np.array(list(map(str, self.reference.explainer.teacher.labels or ())))
+        told = np.char.decode(found["classes"].astype("S"), "utf-8")
+        clear = _between(-np.diff(ranked, axis=1) > self.margin * ranked[:, :1])
+        self.decisions[signature] = {
+            "ranks": _counted(clear[:, :count], told == labels[order][:, :count])
+        }
+
+
+def _clear_ranks(
+    expected: dict[str, np.ndarray], score: np.ndarray, least: np.ndarray
+) -> np.ndarray:
+    """(n, F): whether the filter at a rank is in no tie with its neighbours."""
+    order = expected["order"]
+    ranked = np.take_along_axis(score, order, axis=1)
+    present = np.take_along_axis(expected["part_present"], order, axis=1)
+    apart = np.abs(np.diff(ranked, axis=1)) > least
+    return _between(apart | (present[:, 1:] != present[:, :-1]))
+
+
+def _between(apart: np.ndarray) -> np.ndarray:
+    """(n, k) from (n, k - 1): apart from the neighbour on either side."""
+    edge = np.ones((len(apart), 1), bool)
+    return np.hstack([edge, apart]) & np.hstack([apart, edge])
+
+
+def _largest(expected: dict[str, np.ndarray]) -> float:
+    return float(np.abs(expected["ordinary_contribution"]).max())
+
+
+def _counted(clear: np.ndarray, same: np.ndarray) -> dict[str, float]:
+    return {
+        "compared": int(clear.sum()),
+        "ties": float(1 - clear.mean()),
+        "wrong": int((clear & ~same).sum()),
+    }

@@ -1,0 +1,166 @@
+"""`Reference`: what Keras says of some images, to hold an export against."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_explainer.explanation import explain
+from keras_explainer.explanation.class_choice import no_contributions
+from keras_explainer.explanation.readout import Readout
+from keras_explainer.results import Explanations, PartNames
+
+if TYPE_CHECKING:
+    from keras_explainer.explainer import Explainer
+
+SHARED_OUT = 2
+"""Images whose contributions are compared: they are what takes long."""
+
+
+class Reference:
+    """Outputs of an explainer and its teacher in this process.
+
+    Args:
+        explainer: With its teacher.
+        images: (n, H, W, C), RGB 0..255, of the teacher's size, at most 32.
+        names: Of the filters, or None.
+
+    Attributes:
+        images, tap: (n, H, W, C): what is given to the export.
+        parts: By kind ("explain", "explain_contributions"): `FilterValues` of images.
+        values: {signature: {output: expected}} of continuous outputs.
+    """
+
+    def __init__(
+        self, explainer: Explainer, images: np.ndarray, names: PartNames | None
+    ) -> None:
+        self.explainer = explainer
+        self.images = np.asarray(images, "float32")
+        self.tap, targets = explainer.teacher.extract(self.images)
+        read, given, again = Readout.of(explainer).read(self.tap, targets, len(images))
+        self.maps = read["maps"]
+        named = [None if names is None else names.of(f) for f in range(self.filters)]
+        self.names = np.array(["" if one is None else one.name for one in named])
+        self.levels = np.asarray(explainer.presence.levels)
+        answers = {
+            f"{who}{what}": value
+            for who, answer in (("", given), ("reconstruction_", again))
+            if answer is not None
+            for what, value in (("scores", answer.outputs), ("logits", answer.logits))
+            if value is not None
+        }
+        answers["p"] = np.full(len(images), explainer.share)
+        predicted = explainer.predict(self.images, batch_size=len(images), verbose=0)
+        self.values: dict[str, dict[str, Any]] = {
+            "explain": answers,
+            "part_maps": {"part_maps": predicted["part_maps"]},
+            "reconstruct": predicted["reconstructions"],
+        }
+        plain = explain(explainer, self.images, contributions=None, verbose=0)
+        self.parts = {"explain": self._filter_values(plain)}
+        if no_contributions(explainer) is None:
+            shared = explain(explainer, self.images[:SHARED_OUT], verbose=0)
+            kind = "explain_contributions"
+            self.parts[kind] = self._filter_values(shared)
+            self.values[kind] = {
+                name: value[:SHARED_OUT] for name, value in answers.items()
+            }
+
+    @property
+    def filters(self) -> int:
+        """Of the explainer."""
+        return self.explainer.filters
+
+    def requests(self, signatures: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """{signature: {input: array}} for the signatures of an export.
+
+        Args:
+            signatures: {name: anything}.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for name in signatures:
+            some = SHARED_OUT if "contributions" in name else len(self.images)
+            images = self.images[:some]
+            if name == "describe":
+                found[name] = {"requests": np.array([b"?"], object)}
+                continue
+            if name == "classify":
+                found[name] = {"inputs": _objects([_example(x) for x in images])}
+            elif name.endswith("_jpeg"):
+                found[name] = {"images_bytes": _objects([_png(x) for x in images])}
+            elif "features" in signatures[name]:
+                found[name] = {"features": self.tap[:some]}
+            else:
+                found[name] = {"images": images}
+            if "contributions" in name:
+                found[name]["class_index"] = np.full(len(images), -1, "int32")
+        return found
+
+    def _filter_values(self, explanations: Explanations) -> dict[str, np.ndarray]:
+        """Of each image and filter what the explanation says, and the filters' order.
+
+        Returns:
+            `order` (n, F); `part_present`, `part_strengths`,
+            `part_relative_strengths`, `part_contributions` (NaN without) (n, F);
+            `part_positions`, `part_boxes` (n, F, 2 or 4), -1 where there is none; the
+            sums of the contributions, each (n,).
+        """
+        shape = (len(explanations), self.filters)
+        found: dict[str, np.ndarray] = {
+            "order": np.zeros(shape, int),
+            "part_present": np.zeros(shape, bool),
+            "part_strengths": np.zeros(shape),
+            "part_relative_strengths": np.zeros(shape),
+            "part_contributions": np.full(shape, np.nan),
+            "part_positions": np.full((*shape, 2), -1.0),
+            "part_boxes": np.full((*shape, 4), -1.0),
+        }
+        for row, item in enumerate(explanations):
+            for rank, part in enumerate(item.parts):
+                at = (row, part.filter)
+                found["order"][row, rank] = part.filter
+                found["part_present"][at] = part.present
+                found["part_strengths"][at] = part.strength
+                found["part_relative_strengths"][at] = part.relative_strength
+                if part.contribution is not None:
+                    found["part_contributions"][at] = part.contribution
+                if part.position is not None and part.box is not None:
+                    found["part_positions"][at] = part.position
+                    found["part_boxes"][at] = part.box
+        if explanations[0].contributions is not None:
+            every = [item.contributions for item in explanations]
+            for name, value in (
+                ("ordinary_contribution", "ordinary"),
+                ("logit_change", "change"),
+                ("completeness_error", "completeness_error"),
+            ):
+                found[name] = np.array([getattr(one, value) for one in every])
+            found["class_index"] = np.array(
+                [item.explained.class_index for item in explanations if item.explained]
+            )
+        return found
+
+
+def _objects(values: list[bytes]) -> np.ndarray:
+    return np.array(values, object)
+
+
+def _png(image: np.ndarray) -> bytes:
+    from PIL import Image
+
+    pixels = np.round(image).astype("uint8")
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(
+        file, "PNG"
+    )
+    return file.getvalue()
+
+
+def _example(image: np.ndarray) -> bytes:
+    import tensorflow as tf
+
+    data = tf.train.Feature(bytes_list=tf.train.BytesList(value=[_png(image)]))
+    features = tf.train.Features(feature={"image": data})
+    return tf.train.Example(features=features).SerializeToString()

@@ -1,0 +1,176 @@
+"""Verifies an export: reloaded in a second process, compared with Keras, recorded."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_explainer.errors import ExportError
+from keras_explainer.export.agreement import Agreement
+from keras_explainer.export.precision import Precision
+from keras_explainer.export.reference import Reference
+from keras_explainer.export.sample_images import SampleImages
+from keras_explainer.files import write_json
+
+if TYPE_CHECKING:
+    from keras_explainer.explainer import Explainer
+    from keras_explainer.results import PartNames
+
+RECORD = "export.json"
+RECORD_VERSION = 1
+_SCRIPT = Path(__file__).with_name("reloaded.py")
+_PYTHON = ("PyFunc", "EagerPyFunc", "PyFuncStateless")
+
+
+def verify(
+    folder: Path,
+    explainer: Explainer,
+    images: SampleImages,
+    names: PartNames | None,
+    precision: Precision,
+    facts: dict[str, Any],
+) -> dict[str, Any]:
+    """Compares an export with Keras and writes `export.json` into its folder.
+
+    Args:
+        folder: The export.
+        explainer: What was exported, with its teacher.
+        images: On which both are compared.
+        names: Of the filters, or None.
+        precision: Of the weights; it has the tolerance.
+        facts: What else is recorded.
+
+    Returns:
+        The record.
+
+    Raises:
+        ExportError: The second process fails; an output differs by more than is
+            accepted; the graph needs Python.
+    """
+    reference = Reference(explainer, images.pixels, names)
+    answers, told = _reloaded(folder, reference)
+    agreement = Agreement(reference, precision.margin, precision.tolerance)
+    for signature, found in answers.items():
+        agreement.compare(signature, found)
+    _check(agreement, told, precision)
+    difference, output = agreement.largest()
+    files = {
+        file.relative_to(folder).as_posix(): {
+            "bytes": file.stat().st_size,
+            "sha256": _sha256(file),
+        }
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name != RECORD
+    }
+    record = {
+        "record_version": RECORD_VERSION,
+        **facts,
+        "images": images.facts(),
+        "tolerance": precision.tolerance,
+        "margin": precision.margin,
+        "max_difference": difference,
+        "max_difference_of": output,
+        "differences": agreement.differences,
+        "decisions": agreement.decisions,
+        "signatures": told["signatures"],
+        "reloaded_with": {"tensorflow": told["tensorflow"]},
+        "bytes": sum(file["bytes"] for file in files.values()),
+        "files": files,
+    }
+    write_json(folder / RECORD, record)
+    return record
+
+
+def _reloaded(
+    folder: Path, reference: Reference
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any]]:
+    """What the export answers in a process of its own, and what it says of itself."""
+    with tempfile.TemporaryDirectory() as place:
+        requests, answers, facts = (
+            Path(place) / name for name in ("requests.npz", "answers.npz", "facts.json")
+        )
+        given = reference.requests(_inputs(folder))
+        np.savez(
+            requests,
+            **{
+                f"{signature}/{name}": _encoded(value)
+                for signature, inputs in given.items()
+                for name, value in inputs.items()
+            },
+        )
+        paths = [str(path) for path in (folder, requests, answers, facts)]
+        done = subprocess.run(
+            # Isolated: what it imports is what is installed, not what lies around.
+            [sys.executable, "-I", str(_SCRIPT), *paths],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode:
+            last = " ".join(done.stderr.strip().splitlines()[-3:])
+            raise ExportError(
+                "The export cannot be run in a second process (exit status "
+                f"{done.returncode}): {last or 'it said nothing'}. Nothing was written."
+            )
+        found: dict[str, dict[str, np.ndarray]] = {name: {} for name in given}
+        with np.load(answers, allow_pickle=False) as file:
+            for key in file.files:
+                signature, _, name = key.partition("/")
+                found[signature][name] = file[key]
+        return found, json.loads(facts.read_text(encoding="utf-8"))
+
+
+def _inputs(folder: Path) -> dict[str, set[str]]:
+    """{signature: names of its inputs} of a SavedModel."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    model = SavedModel()
+    model.ParseFromString((folder / "saved_model.pb").read_bytes())
+    return {
+        name: set(served.inputs)
+        for name, served in model.meta_graphs[0].signature_def.items()
+        if not name.startswith("__")
+    }
+
+
+def _encoded(value: np.ndarray) -> np.ndarray:
+    """Texts as base64: NumPy's own cut zeros off their ends."""
+    if value.dtype != object:
+        return value
+    return np.array([base64.b64encode(text) for text in value], "S")
+
+
+def _check(agreement: Agreement, told: dict[str, Any], precision: Precision) -> None:
+    python = sorted(set(told["operations"]).intersection(_PYTHON))
+    if python:
+        raise ExportError(
+            f"The graph has {', '.join(python)}: a layer of the teacher computes in "
+            "Python, which a server does not have. Nothing was written."
+        )
+    difference, output = agreement.largest()
+    fault = agreement.faults[0] if agreement.faults else agreement.wrong()
+    if fault is None and difference <= precision.tolerance:
+        return
+    fault = fault or (
+        f"{output} differs by {difference:.2g} of the largest value, "
+        f"{precision.tolerance:g} is accepted"
+    )
+    raise ExportError(
+        f"The export does not say what Keras says: {fault.rstrip('.')}. "
+        f"({agreement.reference.explainer.teacher.name}, {precision.name} weights, "
+        f"{len(agreement.reference.images)} images.) Nothing was written."
+    )
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
