@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -92,7 +93,7 @@ class Client:
         self.timeout = Deadline(timeout).seconds
         self.batch_size = whole_number("batch_size", batch_size)
         self.max_message_bytes = whole_number("max_message_bytes", max_message_bytes)
-        settings = (given, tls, dict(headers or {}), self.max_message_bytes)
+        settings = (given, tls, _headers(headers), self.max_message_bytes)
         transport = (
             RestTransport(*settings, rest_form)
             if given.rest
@@ -390,6 +391,15 @@ class Client:
         # JSON writes a number of an image in four characters and more, a byte in 4/3.
         share = 8 if self.address.rest else 2
         return ImageRequest(images, names, size, self.max_message_bytes // share)
+
+
+def _headers(given: Mapping[str, str] | None) -> dict[str, str]:
+    found = dict(given or {})
+    for name, value in found.items():
+        good = isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_.-]+", name)
+        if not good or not isinstance(value, str) or not value.isprintable():
+            raise ConfigError(f"headers are {{name: printable text}}, got {name!r}.")
+    return found
 
 
 def _bad_message(bad: Mapping[int, str], request: ImageRequest) -> str:

@@ -26,6 +26,7 @@ from keras_explainer.serving.refusals import no_model, refusal
 from keras_explainer.serving.tls import Tls
 from keras_explainer.serving.version_status import STATES, VersionStatus
 
+_CONNECTION_WORDS = ("connect", "dns", "resol", "socket", "reset", "pipe", "goaway")
 _TLS_WORDS = ("ssl", "tls", "handshake", "certificate", "verif", "tsi_")
 
 
@@ -224,6 +225,8 @@ class GrpcTransport:
             words = message.lower()
             if self.address.secure and any(word in words for word in _TLS_WORDS):
                 return TlsError(f"No safe connection to {self.address}: {message}")
+            if not any(word in words for word in _CONNECTION_WORDS):
+                return ServerFaultError(said)  # a full queue, a model on its way
             return ServerDownError(f"No server answers at {self.address}: {message}")
         if code is kinds.RESOURCE_EXHAUSTED and "larger than max" in message:
             return MessageTooLargeError(

@@ -54,6 +54,7 @@ class ModelCalls:
     ) -> dict[str, np.ndarray]:
         """The outputs of an endpoint for a batch, with the kinds and shapes it has."""
         signature, choice = metadata.signature(name), self._pinned(metadata)
+        signature.check_inputs(inputs)
         found = self._tried(
             lambda: self.transport.predict(choice, signature, inputs, deadline),
             deadline,

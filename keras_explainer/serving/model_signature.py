@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_explainer.errors import BadAnswerError
+from keras_explainer.errors import BadAnswerError, DataError, UnknownSignatureError
 from keras_explainer.serving.tensor_spec import TensorSpec
 
 
@@ -25,6 +25,26 @@ class ModelSignature:
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
     method: str
+
+    def check_inputs(self, given: Mapping[str, np.ndarray]) -> None:
+        """Refuses inputs that the endpoint does not take, before they are sent.
+
+        Raises:
+            UnknownSignatureError: It has other inputs: no endpoint of an explainer.
+            DataError: Another shape.
+        """
+        if set(given) != set(self.inputs):
+            raise UnknownSignatureError(
+                f"The endpoint '{self.name}' takes {', '.join(sorted(self.inputs))}, "
+                f"that of an explainer {', '.join(sorted(given))}."
+            )
+        for name, value in given.items():
+            spec = self.inputs[name]
+            if not spec.fits(value.shape):
+                wanted = ["any" if size is None else size for size in spec.shape or ()]
+                raise DataError(
+                    f"The model takes {name} of shape {wanted}, got {value.shape}."
+                )
 
     def checked(
         self, found: Mapping[str, np.ndarray], rows: int

@@ -34,7 +34,8 @@ import keras_explainer as kx
 
 assert "keras" not in sys.modules, "import keras_explainer alone loads Keras"
 kx.Teacher, kx.Explainer, kx.load, kx.ImageFolder
-rooms = "layers losses metrics teachers datasets explainer results explanation".split()
+rooms = "layers losses metrics teachers datasets explainer results explanation"
+rooms = [*rooms.split(), "serving"]
 for room in rooms:
     package = importlib.import_module(f"keras_explainer.{room}")
     for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
@@ -97,7 +98,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 def test_core_imports(installed: Any, backend: str) -> None:
-    assert installed.python_says(BLOCK + IMPORTS, KERAS_BACKEND=backend) == "8"
+    assert installed.python_says(BLOCK + IMPORTS, KERAS_BACKEND=backend) == "9"
 
 
 def test_results_load_no_framework(installed: Any) -> None:

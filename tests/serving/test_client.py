@@ -139,6 +139,8 @@ def test_large_requests_are_split_by_size(local, server, images):
 
 def test_other_sizes_and_kinds_of_arrays(client, images):
     stable = client(version=1)
+    with pytest.raises(DataError, match=r"images of shape .*3\], got \(5, 24, 32, 1\)"):
+        stable.explain(images[..., :1])
     one = stable.explain(images[0], contributions=None)
     assert len(one) == 1
     doubled = images.repeat(2, axis=1).repeat(2, axis=2)
@@ -330,6 +332,9 @@ def test_settings_that_are_none():
         {"timeout": True},
         {"rest_form": "rows"},
         {"max_message_bytes": 0},
+        {"headers": {"a": "b\r\nc: d"}},
+        {"headers": {"a b": "c"}},
+        {"headers": {"a": 1}},
     ):
         with pytest.raises(ConfigError):
             Client("http://host:1", "small", **settings)
