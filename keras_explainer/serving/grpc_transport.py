@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -114,7 +115,8 @@ class GrpcTransport:
         found = self._ask(self._prediction.Predict, request, choice, deadline)
         try:
             return {
-                name: tf.make_ndarray(value) for name, value in found.outputs.items()
+                name: tf.make_ndarray(self._bounded(name, value))
+                for name, value in found.outputs.items()
             }
         except (TypeError, ValueError) as error:
             raise BadAnswerError(
@@ -187,6 +189,17 @@ class GrpcTransport:
     def close(self) -> None:
         """Closes the channel."""
         self._channel.close()
+
+    def _bounded(self, name: str, tensor: Any) -> Any:
+        """The tensor, if it is no larger than a message: one value may fill any shape.
+
+        Raises:
+            BadAnswerError: It is larger.
+        """
+        shape = [size.size for size in tensor.tensor_shape.dim]
+        if any(size < 0 for size in shape) or math.prod(shape) > self.max_bytes:
+            raise BadAnswerError(f"The server's {name} have the shape {shape}.")
+        return tensor
 
     def _choose(self, spec: Any, choice: ModelChoice) -> None:
         spec.name = choice.name

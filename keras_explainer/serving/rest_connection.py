@@ -101,16 +101,15 @@ class RestConnection:
             try:
                 with self._watched(safe, deadline):
                     safe.do_handshake()
-            except ssl.SSLError as error:
-                safe.close()
-                raise TlsError(
-                    f"No safe connection to {address}: {_reason(error)}."
-                ) from error
             except DeadlineError:
                 safe.close()
                 raise
             except (OSError, ValueError) as error:
                 safe.close()
+                if _is_refusal(error):
+                    raise TlsError(
+                        f"No safe connection to {address}: {_reason(error)}."
+                    ) from error
                 raise ServerDownError(
                     f"The server at {address} ends the connection before it is safe "
                     f"({_reason(error)})."
@@ -140,13 +139,13 @@ class RestConnection:
             return response.status, found
         except (DeadlineError, MessageTooLargeError):
             raise
-        except ssl.SSLError as error:
-            # With TLS 1.3 a server refuses a client's certificate only now.
-            raise TlsError(
-                f"The server at {self.address} ends the safe connection: "
-                f"{_reason(error)}."
-            ) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
+            if _is_refusal(error):
+                # With TLS 1.3 a server refuses a client's certificate only now.
+                raise TlsError(
+                    f"The server at {self.address} ends the safe connection: "
+                    f"{_reason(error)}."
+                ) from error
             raise ServerDownError(
                 f"The connection to {self.address} broke before the answer was whole "
                 f"({_reason(error)})."
@@ -200,6 +199,12 @@ class RestConnection:
             timer.cancel()
         if over.is_set():
             raise deadline.missed()
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether TLS itself fails; a connection that merely ends is another matter."""
+    ends = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+    return isinstance(error, ssl.SSLError) and not isinstance(error, ends)
 
 
 def _reason(error: BaseException) -> str:

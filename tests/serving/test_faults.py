@@ -376,6 +376,29 @@ def test_json_that_is_no_answer(change, match, server, images, monkeypatch):
         client.explain(images, contributions=None)
 
 
+def test_one_value_that_fills_a_huge_shape(server, images, monkeypatch):
+    import tensorflow as tf
+
+    made = tf.make_tensor_proto
+
+    def huge(value, *settings):
+        tensor = made(value, *settings)
+        if getattr(value, "dtype", None) == np.float32 and len(value) == 5:
+            tensor.tensor_shape.dim[0].size = 2**40
+        return tensor
+
+    with Client(server.grpc, "small", version=1, retries=0) as client:
+        client.description()
+        inputs = tf.make_tensor_proto(images.astype("float32"))
+        monkeypatch.setattr(
+            tf,
+            "make_tensor_proto",
+            lambda value, *more: inputs if more and value.ndim == 4 else huge(value),
+        )
+        with pytest.raises(BadAnswerError, match="have the shape"):
+            client.explain(images, contributions=None)
+
+
 def test_a_description_that_is_none(local, server, images):
     client = local(version=1)
     transport = client._calls.transport

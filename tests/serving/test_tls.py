@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from conformance_server import ConformanceServer
+from odd_server import OddServer, answer, read_request
 
 from keras_explainer.errors import ConfigError, ServerDownError, TlsError
 from keras_explainer.serving import Client, Tls
@@ -128,6 +129,29 @@ def test_no_safe_connection_where_the_server_has_none(server, files, kind, image
         pytest.raises((TlsError, ServerDownError)),
     ):
         client.explain(images)
+
+
+def test_a_safe_connection_that_ends_early(files):
+    """Not a matter of certificates: it is tried again."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files / "server.pem", files / "server.key")
+    body = b'{"model_version_status": [{"version": "1", "state": "AVAILABLE"}]}'
+
+    def behave(connection, number):
+        if number == 0:
+            return  # before the handshake
+        safe = context.wrap_socket(connection, server_side=True)
+        read_request(safe)
+        safe.sendall(answer(body)[: 40 if number == 1 else None])
+        safe.close()
+
+    with OddServer(behave, reads=False) as odd:
+        address = f"https://localhost:{odd.target.rpartition(':')[2]}"
+        with Client(address, "small", tls=Tls(ca=files / "ca.pem")) as client:
+            assert client.status()[0].available
+        assert odd.connections == 3
 
 
 def test_files_that_cannot_be_used(files, tmp_path):
