@@ -133,7 +133,8 @@ class Client:
         Args:
             images: `(n, h, w, C)` or one image `(h, w, C)`, RGB 0..255, any size (it
                 is resized by the server); encoded images as bytes; paths of image
-                files; or a list of these.
+                files; or a list of these. Of an export without the teacher: features
+                of its tap, `(n, H, W, C)`.
             class_index: The class that is explained: its index or its label; None
                 explains the teacher's own, image by image.
             k: Keep the first `k` parts that are present; None keeps all.
@@ -302,8 +303,13 @@ class Client:
         about = self._calls.describe(metadata, deadline)
         shared = contributions and about.no_contributions is None
         name = "explain_contributions" if shared else "explain"
+        if request.encoded and about.input == "features":
+            raise ConfigError("The model takes features of its teacher, no images.")
         signature = metadata.signature(f"{name}_jpeg" if request.encoded else name)
-        index = about.class_index(class_index)
+        images = "images_bytes" if request.encoded else about.input
+        scores = signature.outputs.get("scores")
+        classes = None if scores is None or scores.shape is None else scores.shape[-1]
+        index = about.class_index(class_index, classes)
         reader = AnswerReader(about, index, contributions, k)
         items: list[Explanation] = []
         bad: dict[int, str] = {}
@@ -312,7 +318,7 @@ class Client:
             bad |= batch.bad
             done += len(batch.bad) + len(batch.rows)
             if batch.rows:
-                inputs = {"images_bytes" if request.encoded else "images": batch.value}
+                inputs = {images: batch.value}
                 if shared:
                     chosen = -1 if index is None else index
                     inputs["class_index"] = np.full(len(batch.rows), chosen, "int32")
@@ -367,8 +373,9 @@ class Client:
         def asked(metadata: ModelMetadata) -> dict[str, np.ndarray]:
             parts: dict[str, list[np.ndarray]] = {}
             bad: dict[int, str] = {}
+            images = next(iter(metadata.signature(name).inputs), "images")
             for batch in request.batches():
-                inputs = {"images": batch.value}
+                inputs = {images: batch.value}
                 found = self._calls.predict(metadata, name, inputs, deadline)
                 bad |= {batch.rows[at]: text for at, text in bad_rows(found).items()}
                 for key, value in found.items():

@@ -43,6 +43,8 @@ class ModelDescription:
         steps: Points of the path of contributions, None where there are none.
         no_contributions: Why there are none; None where there are.
         package_version: Of keras_explainer that wrote the export.
+        input: "images", or "features" of the teacher's tap: an export without the
+            teacher's lower layers.
     """
 
     teacher: str
@@ -63,6 +65,7 @@ class ModelDescription:
     steps: int | None
     no_contributions: str | None
     package_version: str
+    input: str = "images"
 
     @classmethod
     def of_text(cls, given: bytes) -> ModelDescription:
@@ -103,10 +106,17 @@ class ModelDescription:
             steps=None if shared is None else whole(shared["steps"]),
             no_contributions=optional(data["no_contributions"], text),
             package_version=text(data["package_version"]),
+            input=text(data.get("input", "images")),
         )
 
-    def class_index(self, given: int | str | None) -> int | None:
+    def class_index(
+        self, given: int | str | None, classes: int | None = None
+    ) -> int | None:
         """The index of the class that a user asks for; None for the teacher's own.
+
+        Args:
+            given: Index or label.
+            classes: How many there are, if it is known.
 
         Raises:
             ConfigError: A label that no class has, or more than one; no index.
@@ -121,8 +131,8 @@ class ModelDescription:
                 f"{type(given).__name__} {given!r}."
             )
         index = int(given)
-        if index < 0 or (self.labels is not None and index >= len(self.labels)):
-            known = "" if self.labels is None else f" to {len(self.labels) - 1}"
+        if index < 0 or (classes is not None and index >= classes):
+            known = "" if classes is None else f" to {classes - 1}"
             raise ConfigError(
                 f"class_index {index} is out of range: the classes of teacher "
                 f"'{self.teacher}' are 0{known}."
