@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from compared import assert_same, first_parts
 from PIL import Image
-from test_client import assert_same, first_parts
 from typer.testing import CliRunner
 
 from keras_explainer.cli.main import app

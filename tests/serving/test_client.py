@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
-import math
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import served_models
-from PIL import Image
+from compared import assert_same, first_parts, png
 from served_models import LABELS, NAMES, PARTS
 
 from keras_explainer.errors import (
@@ -27,49 +25,6 @@ from keras_explainer.results import Explanations
 from keras_explainer.serving import Client
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def png(image):
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def assert_same(found, expected, path="", largest=None):
-    """Dicts of explanations: floats to 1e-5 relative, all else exactly.
-
-    Errors of a sum, its ratio and what is said of it are of the size of rounding.
-    """
-    if isinstance(expected, dict):
-        assert found.keys() == expected.keys(), path
-        for key, value in expected.items():
-            if key in ("completeness_error", "relative_error", "filters") and path:
-                scale = abs(expected.get("change", 1.0)) or 1.0
-                if isinstance(value, float):
-                    assert math.isclose(
-                        found[key], value, rel_tol=1e-4, abs_tol=1e-5 * scale
-                    ), (path, key)
-                    continue
-            assert_same(found[key], value, f"{path}/{key}")
-    elif isinstance(expected, list):
-        assert len(found) == len(expected), path
-        for at, value in enumerate(expected):
-            assert_same(found[at], value, f"{path}/{at}")
-    elif isinstance(expected, float):
-        assert math.isclose(found, expected, rel_tol=1e-5, abs_tol=1e-7), (
-            path,
-            found,
-            expected,
-        )
-    else:
-        assert found == expected, path
-
-
-def first_parts(explanations: Explanations, count: int = PARTS):
-    data = explanations.to_dict()
-    for one in data["explanations"]:
-        one["parts"] = one["parts"][:count]
-    return data
 
 
 def test_the_same_as_in_the_process(client, explainer, images):
