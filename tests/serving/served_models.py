@@ -89,7 +89,7 @@ def write_models(folder: Path) -> None:
 
 def _write(explainer: Explainer, folder: Path, parts: int, names: Any) -> None:
     """As `saved_model`, which verifies too; the tests of the export are about that."""
-    folder.parent.mkdir(exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     Endpoints(explainer, parts, names).save(folder)
 
 
