@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from keras_explainer.errors import ConfigError, did_you_mean
-from keras_explainer.serving.server_settings import IMAGE, NOBODY
 
 
 def serve_config(
@@ -38,7 +37,10 @@ def serve_config(
     latest: Annotated[
         int, typer.Option(min=1, help="How many of the latest versions are served.")
     ] = 1,
-    image: Annotated[str, typer.Option(help="Image of the container.")] = IMAGE,
+    image: Annotated[
+        str | None,
+        typer.Option(help="Image of the container; by default the official one."),
+    ] = None,
     cpus: Annotated[float, typer.Option(help="Limit of cores.")] = 2.0,
     memory: Annotated[str, typer.Option(help="Limit of memory.")] = "4g",
     publish: Annotated[
@@ -56,7 +58,9 @@ def serve_config(
     monitoring: Annotated[
         bool, typer.Option(help="Give figures for Prometheus, at the REST port.")
     ] = False,
-    user: Annotated[str, typer.Option(help="UID:GID of the server.")] = NOBODY,
+    user: Annotated[
+        str | None, typer.Option(help="UID:GID of the server; by default nobody's.")
+    ] = None,
     force: Annotated[bool, typer.Option(help="Replace files that are there.")] = False,
 ) -> None:
     """Write what TensorFlow Serving needs: models.config, batching, docker compose.
@@ -73,7 +77,7 @@ def serve_config(
     """
     from keras_explainer.serving.serve_config import serve_config as write
     from keras_explainer.serving.served_model import ServedModel
-    from keras_explainer.serving.server_settings import ServerSettings
+    from keras_explainer.serving.server_settings import IMAGE, NOBODY, ServerSettings
 
     folders = dict(_named(given) for given in models)
     if len(folders) < len(models):
@@ -104,7 +108,7 @@ def serve_config(
         ],
         out,
         ServerSettings(
-            image=image,
+            image=IMAGE if image is None else image,
             cpus=cpus,
             memory=memory,
             publish=publish,
@@ -113,7 +117,7 @@ def serve_config(
             max_batch_size=batch_size,
             batch_timeout_ms=batch_timeout,
             monitoring=monitoring,
-            user=user,
+            user=NOBODY if user is None else user,
         ),
         force,
     )
