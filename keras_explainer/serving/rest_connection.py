@@ -79,12 +79,11 @@ class RestConnection:
         address = self.address
         connection = http.client.HTTPConnection(address.host, address.port)
         try:
-            plain = socket.create_connection(
-                (address.host, address.port), timeout=deadline.left()
-            )
-        except TimeoutError as error:
-            raise deadline.missed() from error
+            plain = self._plain(deadline)
         except (OSError, UnicodeError) as error:
+            # The system gives up by itself too, after minutes.
+            if isinstance(error, TimeoutError) and deadline.is_over:
+                raise deadline.missed() from error
             raise ServerDownError(
                 f"No server answers at {address} ({_reason(error)})."
             ) from error
@@ -115,6 +114,40 @@ class RestConnection:
                     f"({_reason(error)})."
                 ) from error
         return connection
+
+    def _plain(self, deadline: Deadline) -> socket.socket:
+        """A connection to the first of the host's numbers that answers."""
+        problem = OSError("the host has no number")
+        for number in self._numbers(deadline):
+            try:
+                return socket.create_connection(number, timeout=deadline.left())
+            except OSError as error:
+                if deadline.is_over:
+                    raise
+                problem = error
+        raise problem
+
+    def _numbers(self, deadline: Deadline) -> list[tuple[str, int]]:
+        """The host's numbers; the system's look-up alone knows no deadline."""
+        host, port = self.address.host, self.address.port
+        found: list[tuple[str, int]] = []
+        problems: list[BaseException] = []
+
+        def look_up() -> None:
+            try:
+                known = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                found.extend((str(one[4][0]), port) for one in known)
+            except (OSError, UnicodeError) as error:
+                problems.append(error)
+
+        thread = threading.Thread(target=look_up, daemon=True)
+        thread.start()
+        thread.join(deadline.left())
+        if thread.is_alive():
+            raise TimeoutError
+        if problems:
+            raise problems[0]
+        return found
 
     def _ask(
         self,
@@ -192,7 +225,7 @@ class RestConnection:
         try:
             yield
         except Exception as error:
-            if over.is_set() or isinstance(error, TimeoutError):
+            if over.is_set() or deadline.is_over:
                 raise deadline.missed() from error
             raise
         finally:

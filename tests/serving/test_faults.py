@@ -62,6 +62,23 @@ def test_a_host_that_there_is_not(scheme, images):
         client.explain(images, timeout=10)
 
 
+def test_a_host_that_is_looked_up_for_long(monkeypatch):
+    found = socket.getaddrinfo
+
+    def slow(*arguments, **settings):
+        time.sleep(3)
+        return found(*arguments, **settings)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    start = time.monotonic()
+    with (
+        Client("http://localhost:1", "small") as client,
+        pytest.raises(DeadlineError),
+    ):
+        client.status(timeout=0.3)
+    assert time.monotonic() - start < 2.0
+
+
 def test_a_server_that_comes_up(nobody, images, store):
     """Retries last until it is there."""
     port = int(nobody.rpartition(":")[2])
