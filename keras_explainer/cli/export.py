@@ -35,6 +35,34 @@ def export(
             "part_names.json, if there is one."
         ),
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of images on which the export is compared with Keras. "
+            "Default: train images of the run, if they are there; else drawn ones."
+        ),
+    ] = None,
+    warm_up: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of images for the requests that TensorFlow Serving runs "
+            "before it serves a version. Default: as --images, if "
+            "tensorflow-serving-api is installed."
+        ),
+    ] = None,
+    precision: Annotated[
+        str,
+        typer.Option(
+            metavar="float32|float16|bfloat16", help="Of the weights in the file."
+        ),
+    ] = "float32",
+    features: Annotated[
+        bool,
+        typer.Option(
+            "--features",
+            help="Without the teacher's lower part: features in, explanations out.",
+        ),
+    ] = False,
     weights: Annotated[
         Path | None,
         typer.Option(help="The teacher's file, if it has been moved."),
@@ -42,7 +70,8 @@ def export(
 ) -> None:
     """Write teacher and explainer as one SavedModel, for TensorFlow Serving.
 
-    It appears when it is complete, and never replaces another version.
+    It appears when it is complete and a second process has loaded it and said what
+    Keras says (export.json tells how far they differ). No other version is replaced.
 
     [bold]Examples[/bold]
 
@@ -51,24 +80,46 @@ def export(
     keras-explainer export creatures --to models/creatures --version 3
     """
     load_libraries()
+    import json
+
     from keras_explainer.export import saved_model
+    from keras_explainer.export.verification import RECORD
 
-    explainer, own_names = _load(run, weights)
+    explainer, own_names, own_images = _load(run, weights)
+    compared = images or own_images
     folder = saved_model(
-        explainer, to, version, parts, own_names if names is None else names
+        explainer,
+        to,
+        version,
+        parts,
+        own_names if names is None else names,
+        compared,
+        precision=precision,
+        with_teacher=not features,
+        warm_up=warm_up or (compared if _can_warm_up() else None),
     )
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    typer.echo(f"{folder}: {size / 2**20:.1f} MiB")
+    record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    typer.echo(
+        f"{folder}: {record['bytes'] / 2**20:.1f} MiB; differs from Keras by "
+        f"{record['max_difference']:.1e} of the largest value "
+        f"({record['images']['count']} {record['images']['source']} images)"
+    )
 
 
-def _load(run: str, weights: Path | None) -> tuple[Any, Any]:
-    """The explainer, and the names of its parts if it has any."""
+def _can_warm_up() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("tensorflow_serving") is not None
+
+
+def _load(run: str, weights: Path | None) -> tuple[Any, Any, Any]:
+    """The explainer, and names of its parts and train images if there are any."""
     from keras_explainer import runs, zoo
 
     entries = zoo.ZooEntry.names()
     if not Path(run).exists():
         if run in entries and weights is None:
-            return zoo.load(run), None
+            return zoo.load(run), None, None
         if run not in entries:
             raise RunError(
                 f"{run} is neither the folder of a run nor an explainer of the zoo. "
@@ -78,4 +129,19 @@ def _load(run: str, weights: Path | None) -> tuple[Any, Any]:
             f"--weights is for the teacher of a run; {run} of the zoo has its own."
         )
     folder = runs.RunFolder.open(run)
-    return folder.load_explainer(weights=weights), folder.part_names
+    explainer = folder.load_explainer(weights=weights)
+    return explainer, folder.part_names, _train_images(folder, explainer)
+
+
+def _train_images(run: Any, explainer: Any) -> list[Path] | None:
+    """Files that the run learned from, from all over; None if they are gone."""
+    from keras_explainer.errors import DataError
+    from keras_explainer.export.sample_images import COUNT
+
+    height, width, channels = explainer.teacher.input_shape
+    try:
+        names = run.image_folder((height, width), channels).train.files
+    except DataError:
+        return None
+    files = [Path(run.config.data.directory) / name for name in names]
+    return files[:: max(1, len(files) // COUNT)] or None

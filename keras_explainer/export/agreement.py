@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_explainer.export.reference import Reference
+from keras_explainer.export.reference import Reference, gap
 
 PIXELS = 1e-3
 """Positions and boxes of the same cell differ by no more."""
@@ -40,17 +40,14 @@ class Agreement:
         self.differences: dict[str, dict[str, float]] = {}
         self.decisions: dict[str, dict[str, dict[str, float]]] = {}
         self.faults: list[str] = []
-        maps = reference.maps
-        ordered = np.sort(maps.reshape(len(maps), -1, maps.shape[-1]), axis=1)
-        self._strength = ordered[:, -1]
-        # A constant map has its strongest cell nowhere.
-        gap = ordered[:, -1] - ordered[:, -2] if ordered.shape[1] > 1 else ordered[:, 0]
-        self._clear_cell = (gap > margin * self._strength) | (self._strength <= 0)
-        near = np.maximum(reference.levels, self._strength.max(0))
+        maps, clear = reference.maps, reference.clear
+        strength = maps.max((1, 2))
+        self._clear_cell = ((gap(maps) > margin) | (strength <= 0))[clear]
+        near = np.maximum(reference.levels, strength.max(0))
         self._clear_presence = (
-            np.abs(self._strength - reference.levels) > margin * near
-        ) & (self._strength > margin * self._strength.max(0))
-        self._clear_presence |= self._strength <= 0
+            (np.abs(strength - reference.levels) > margin * near)
+            & (strength > margin * strength.max(0))
+        )[clear] | (strength <= 0)[clear]
 
     def compare(self, signature: str, found: dict[str, np.ndarray]) -> None:
         """Takes the answers of one signature into account."""
@@ -69,9 +66,31 @@ class Agreement:
             self._classes(signature, found)
             return
         for name, expected in self.reference.values[kind].items():
-            self._continuous(signature, name, found.pop(name, None), expected)
+            given = found.pop(name, None)
+            if given is None or np.shape(given) != np.shape(expected):
+                self.differences[signature][name] = np.inf
+                continue
+            clear = self.reference.clear[: len(given)]
+            given, expected = given[clear], np.asarray(expected)[clear]
+            if kind == "part_maps":
+                # A mask that may lie elsewhere is no small difference.
+                there = self._clear_cell[:, None, None, :]
+                given, expected = given * there, expected * there
+            self._continuous(signature, name, given, expected)
         if kind in self.reference.parts:
-            self._parts(signature, found, self.reference.parts[kind])
+            count = len(self.reference.parts[kind]["order"])
+            if any(len(value) != count for value in found.values()):
+                self.faults.append(f"{signature} gives another number of rows.")
+                return
+            clear = self.reference.clear[:count]
+            self._parts(
+                signature,
+                {name: value[clear] for name, value in found.items()},
+                {
+                    name: value[clear]
+                    for name, value in self.reference.parts[kind].items()
+                },
+            )
         elif found:
             self.faults.append(f"{signature} gives {', '.join(sorted(found))} besides.")
 
@@ -106,7 +125,9 @@ class Agreement:
     ) -> None:
         expected = np.asarray(expected, "float64")
         value = float("inf")
-        if found is not None and np.shape(found) == expected.shape:
+        if not expected.size:
+            value = 0.0
+        elif np.shape(found) == expected.shape:
             away = np.abs(np.asarray(found, "float64") - expected)
             largest = float(np.abs(expected).max()) if scale is None else scale
             value = float(away.max()) / (largest or 1.0)
@@ -133,9 +154,9 @@ class Agreement:
         if not (told == self.reference.names[filters]).all():
             self.faults.append(f"{signature} gives other names of parts.")
         shares = expected["part_contributions"]
-        shared = not np.isnan(shares).any()
+        shared = "ordinary_contribution" in expected
         scale = None
-        if shared:
+        if shared and shares.size:
             scale = float(max(np.abs(shares).max(), _largest(expected)))
             kept = of_served(shares).sum(1)
             expected = {
@@ -222,6 +243,6 @@ def _largest(expected: dict[str, np.ndarray]) -> float:
 def _counted(clear: np.ndarray, same: np.ndarray) -> dict[str, float]:
     return {
         "compared": int(clear.sum()),
-        "ties": float(1 - clear.mean()),
+        "ties": float(1 - clear.mean()) if clear.size else 1.0,
         "wrong": int((clear & ~same).sum()),
     }

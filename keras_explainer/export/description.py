@@ -15,13 +15,21 @@ if TYPE_CHECKING:
     from keras_explainer.results import PartNames
 
 
-def description(explainer: Explainer, part_count: int, names: PartNames | None) -> str:
+def description(
+    explainer: Explainer,
+    part_count: int,
+    names: PartNames | None,
+    precision: str = "float32",
+    with_teacher: bool = True,
+) -> str:
     """JSON: an object with the facts that `Explanation`s hold beside an image's own.
 
     Args:
         explainer: With its teacher.
         part_count: Parts an image.
         names: Of the filters, or None.
+        precision: Of the kernels.
+        with_teacher: Whether images are taken, or features of the tap.
     """
     teacher, mask = explainer.teacher, explainer.encoder.conv_2.part_mask
     why = no_contributions(explainer)
@@ -37,7 +45,10 @@ def description(explainer: Explainer, part_count: int, names: PartNames | None) 
         "channels": teacher.input_shape[2],
         "labels": None if teacher.labels is None else [str(x) for x in teacher.labels],
         "activation": teacher.logits_activation if answered else None,
+        "input": "images" if with_teacher else "features",
+        "precision": precision,
         "filters": explainer.filters,
+        "tap_shape": list(teacher.tap_shape),
         "map_size": list(teacher.tap_shape[:2]),
         "beta": mask.beta,
         "peaks": mask.peaks,

@@ -99,3 +99,10 @@ class ImageInput:
             ]
         )
         return tf.where(finite & outside, lie_in, status)
+
+
+def not_finite(features: Any) -> tuple[Any, Any]:
+    """Features (n, H, W, C) with 0 for rows that are not finite, and their status."""
+    finite = tf.reduce_all(tf.math.is_finite(features), (1, 2, 3))
+    status = tf.where(finite, "", "The features have NaN or infinite values.")
+    return tf.where(finite[:, None, None, None], features, 0.0), status

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from keras_explainer.explanation import explain
 from keras_explainer.explanation.class_choice import no_contributions
 from keras_explainer.explanation.readout import Readout
+from keras_explainer.export.sample_images import as_png
 from keras_explainer.results import Explanations, PartNames
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 SHARED_OUT = 2
 """Images whose contributions are compared: they are what takes long."""
+
+
+TIE = 1e-5
+"""Cells whose maps differ by less, relative to the stronger, are a tie."""
 
 
 class Reference:
@@ -29,6 +33,8 @@ class Reference:
 
     Attributes:
         images, tap: (n, H, W, C): what is given to the export.
+        clear: (n,): whether rounding cannot move a mask of the first layer; images
+            in which it can are not compared.
         parts: By kind ("explain", "explain_contributions"): `FilterValues` of images.
         values: {signature: {output: expected}} of continuous outputs.
     """
@@ -38,21 +44,21 @@ class Reference:
     ) -> None:
         self.explainer = explainer
         self.images = np.asarray(images, "float32")
-        self.tap, targets = explainer.teacher.extract(self.images)
-        read, given, again = Readout.of(explainer).read(self.tap, targets, len(images))
-        self.maps = read["maps"]
+        self.tap, found, answers = self._read()
+        self.maps = found["maps"]
         named = [None if names is None else names.of(f) for f in range(self.filters)]
         self.names = np.array(["" if one is None else one.name for one in named])
         self.levels = np.asarray(explainer.presence.levels)
-        answers = {
-            f"{who}{what}": value
-            for who, answer in (("", given), ("reconstruction_", again))
-            if answer is not None
-            for what, value in (("scores", answer.outputs), ("logits", answer.logits))
-            if value is not None
-        }
-        answers["p"] = np.full(len(images), explainer.share)
-        predicted = explainer.predict(self.images, batch_size=len(images), verbose=0)
+        predicted = explainer.predict(
+            self.images,
+            batch_size=len(images),
+            verbose=0,
+            outputs=("maps_1", "part_maps", "reconstructions"),
+        )
+        # Where the mask of the first layer is a tie, all that follows is.
+        self.clear = (
+            (gap(predicted["maps_1"]) > TIE) | (predicted["maps_1"].max((1, 2)) <= 0)
+        ).all(1)
         self.values: dict[str, dict[str, Any]] = {
             "explain": answers,
             "part_maps": {"part_maps": predicted["part_maps"]},
@@ -67,6 +73,27 @@ class Reference:
             self.values[kind] = {
                 name: value[:SHARED_OUT] for name, value in answers.items()
             }
+
+    def answers(self) -> dict[str, np.ndarray]:
+        """Scores and logits, as they are now."""
+        found = self._read()[2]
+        return {name: value for name, value in found.items() if name != "p"}
+
+    def _read(self) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Features of the tap, what the explainer makes of them, all answers."""
+        tap, targets = self.explainer.teacher.extract(self.images)
+        found, given, again = Readout.of(self.explainer).read(
+            tap, targets, len(self.images)
+        )
+        answers = {
+            f"{who}{what}": value
+            for who, answer in (("", given), ("reconstruction_", again))
+            if answer is not None
+            for what, value in (("scores", answer.outputs), ("logits", answer.logits))
+            if value is not None
+        }
+        answers["p"] = np.full(len(self.images), self.explainer.share)
+        return tap, found, answers
 
     @property
     def filters(self) -> int:
@@ -89,7 +116,7 @@ class Reference:
             if name == "classify":
                 found[name] = {"inputs": _objects([_example(x) for x in images])}
             elif name.endswith("_jpeg"):
-                found[name] = {"images_bytes": _objects([_png(x) for x in images])}
+                found[name] = {"images_bytes": _objects([as_png(x) for x in images])}
             elif "features" in signatures[name]:
                 found[name] = {"features": self.tap[:some]}
             else:
@@ -143,24 +170,22 @@ class Reference:
         return found
 
 
+def gap(maps: np.ndarray) -> np.ndarray:
+    """(n, F): by how much the strongest cell of a map is above the next, relative."""
+    ordered = np.sort(maps.reshape(len(maps), -1, maps.shape[-1]), axis=1)
+    if ordered.shape[1] == 1:
+        return np.ones(ordered[:, 0].shape)
+    highest = ordered[:, -1]
+    return (highest - ordered[:, -2]) / np.where(highest > 0, highest, 1.0)
+
+
 def _objects(values: list[bytes]) -> np.ndarray:
     return np.array(values, object)
-
-
-def _png(image: np.ndarray) -> bytes:
-    from PIL import Image
-
-    pixels = np.round(image).astype("uint8")
-    file = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(
-        file, "PNG"
-    )
-    return file.getvalue()
 
 
 def _example(image: np.ndarray) -> bytes:
     import tensorflow as tf
 
-    data = tf.train.Feature(bytes_list=tf.train.BytesList(value=[_png(image)]))
+    data = tf.train.Feature(bytes_list=tf.train.BytesList(value=[as_png(image)]))
     features = tf.train.Features(feature={"image": data})
     return tf.train.Example(features=features).SerializeToString()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +44,8 @@ class SampleImages:
 
         Args:
             teacher: Whose size they get.
-            given: A folder of images (searched through), (n, H, W, C), or None.
+            given: A folder of images (searched through), a list of files,
+                (n, H, W, C), or None.
             count: At most so many.
 
         Raises:
@@ -52,6 +55,12 @@ class SampleImages:
             return cls(generated(count, teacher.input_shape), "generated")
         if isinstance(given, str | os.PathLike):
             return cls._of_folder(teacher, Path(given), count)
+        if (
+            isinstance(given, list)
+            and given
+            and all(isinstance(one, str | os.PathLike) for one in given)
+        ):
+            return cls._of_files(teacher, [Path(one) for one in given], count)
         pixels = np.asarray(given)[:count]
         teacher.check_images(pixels)
         # Encoded endpoints get them as files, which keep whole values alone.
@@ -65,7 +74,12 @@ class SampleImages:
             file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES
         )
         # From all over the folder, not of one kind alone.
-        files = files[:: max(1, len(files) // count)]
+        return cls._of_files(teacher, files[:: max(1, len(files) // count)], count)
+
+    @classmethod
+    def _of_files(
+        cls, teacher: Teacher, files: Sequence[Path], count: int
+    ) -> SampleImages:
         reader = ImageReader(teacher.input_shape[:2], teacher.input_shape[2])
         pixels, good = [], []
         for file in files:
@@ -78,9 +92,16 @@ class SampleImages:
                 break
         if not good:
             raise DataError(
-                f"{folder} has no image that can be read ({', '.join(SUFFIXES)})."
+                f"There is no image that can be read ({', '.join(SUFFIXES)}) among "
+                f"{len(files)} files."
             )
         return cls(np.stack(pixels).astype("float32"), "given", tuple(good))
+
+    def encoded(self, count: int) -> list[bytes]:
+        """The first images as files: those that were read, or PNG."""
+        if self.files:
+            return [file.read_bytes() for file in self.files[:count]]
+        return [as_png(image) for image in self.pixels[:count]]
 
     def facts(self) -> dict[str, Any]:
         """What is recorded of them."""
@@ -100,3 +121,15 @@ def generated(count: int, shape: tuple[int, int, int]) -> np.ndarray:
     noise = random.normal(0, 10, (count, height, width, 1))
     found = np.round(np.clip(ops.convert_to_numpy(fine) + noise, 0, 255))
     return found.astype("float32")
+
+
+def as_png(image: np.ndarray) -> bytes:
+    """The file of an image (H, W, 1 or 3) with whole values 0..255."""
+    from PIL import Image
+
+    pixels = np.round(image).astype("uint8")
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(
+        file, "PNG"
+    )
+    return file.getvalue()

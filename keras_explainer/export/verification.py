@@ -22,8 +22,13 @@ from keras_explainer.files import write_json
 
 if TYPE_CHECKING:
     from keras_explainer.explainer import Explainer
+    from keras_explainer.export.stored_weights import StoredWeights
     from keras_explainer.results import PartNames
 
+TOLERANCE = 1e-5
+"""Of continuous outputs, relative to the largest value of each."""
+MARGIN = 1e-4
+"""Of decisions, see `Agreement`."""
 RECORD = "export.json"
 RECORD_VERSION = 1
 _SCRIPT = Path(__file__).with_name("reloaded.py")
@@ -36,6 +41,7 @@ def verify(
     images: SampleImages,
     names: PartNames | None,
     precision: Precision,
+    weights: StoredWeights,
     facts: dict[str, Any],
 ) -> dict[str, Any]:
     """Compares an export with Keras and writes `export.json` into its folder.
@@ -45,7 +51,8 @@ def verify(
         explainer: What was exported, with its teacher.
         images: On which both are compared.
         names: Of the filters, or None.
-        precision: Of the weights; it has the tolerance.
+        precision: Of the kernels.
+        weights: That were stored: the answers are compared with Keras' on the same.
         facts: What else is recorded.
 
     Returns:
@@ -55,14 +62,16 @@ def verify(
         ExportError: The second process fails; an output differs by more than is
             accepted; the graph needs Python.
     """
-    reference = Reference(explainer, images.pixels, names)
+    with weights.assigned():
+        reference = Reference(explainer, images.pixels, names)
     answers, told = _reloaded(folder, reference)
-    agreement = Agreement(reference, precision.margin, precision.tolerance)
+    agreement = Agreement(reference, MARGIN, TOLERANCE)
     for signature, found in answers.items():
         agreement.compare(signature, found)
-    _check(agreement, told, precision)
+    _check(agreement, told)
+    rounding = _rounding(reference, precision)
     difference, output = agreement.largest()
-    files = {
+    files: dict[str, dict[str, Any]] = {
         file.relative_to(folder).as_posix(): {
             "bytes": file.stat().st_size,
             "sha256": _sha256(file),
@@ -74,8 +83,10 @@ def verify(
         "record_version": RECORD_VERSION,
         **facts,
         "images": images.facts(),
-        "tolerance": precision.tolerance,
-        "margin": precision.margin,
+        "tolerance": TOLERANCE,
+        "margin": MARGIN,
+        "rounding": rounding,
+        "images_that_tie": int((~reference.clear).sum()),
         "max_difference": difference,
         "max_difference_of": output,
         "differences": agreement.differences,
@@ -97,15 +108,13 @@ def _reloaded(
         requests, answers, facts = (
             Path(place) / name for name in ("requests.npz", "answers.npz", "facts.json")
         )
-        given = reference.requests(_inputs(folder))
-        np.savez(
-            requests,
-            **{
-                f"{signature}/{name}": _encoded(value)
-                for signature, inputs in given.items()
-                for name, value in inputs.items()
-            },
-        )
+        given = reference.requests(signature_inputs(folder))
+        arrays: dict[str, Any] = {
+            f"{signature}/{name}": _encoded(value)
+            for signature, inputs in given.items()
+            for name, value in inputs.items()
+        }
+        np.savez(requests, **arrays)
         paths = [str(path) for path in (folder, requests, answers, facts)]
         done = subprocess.run(
             # Isolated: what it imports is what is installed, not what lies around.
@@ -129,7 +138,7 @@ def _reloaded(
         return found, json.loads(facts.read_text(encoding="utf-8"))
 
 
-def _inputs(folder: Path) -> dict[str, set[str]]:
+def signature_inputs(folder: Path) -> dict[str, set[str]]:
     """{signature: names of its inputs} of a SavedModel."""
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -149,7 +158,25 @@ def _encoded(value: np.ndarray) -> np.ndarray:
     return np.array([base64.b64encode(text) for text in value], "S")
 
 
-def _check(agreement: Agreement, told: dict[str, Any], precision: Precision) -> None:
+def _rounding(reference: Reference, precision: Precision) -> dict[str, float] | None:
+    """How far rounded weights take the answers; None where they were not rounded."""
+    if precision.name == "float32":
+        return None
+    plain = reference.answers()
+    found = {}
+    for name, value in plain.items():
+        away = np.abs(reference.values["explain"][name] - value).max()
+        found[name] = float(away / (np.abs(value).max() or 1.0))
+    if found.get("scores", 0.0) > precision.rounding:
+        raise ExportError(
+            f"Weights of {precision.name} change the teacher's scores by "
+            f"{found['scores']:.2g} of the largest, {precision.rounding:g} is accepted."
+            " Nothing was written."
+        )
+    return found
+
+
+def _check(agreement: Agreement, told: dict[str, Any]) -> None:
     python = sorted(set(told["operations"]).intersection(_PYTHON))
     if python:
         raise ExportError(
@@ -158,15 +185,15 @@ def _check(agreement: Agreement, told: dict[str, Any], precision: Precision) -> 
         )
     difference, output = agreement.largest()
     fault = agreement.faults[0] if agreement.faults else agreement.wrong()
-    if fault is None and difference <= precision.tolerance:
+    if fault is None and difference <= agreement.tolerance:
         return
     fault = fault or (
         f"{output} differs by {difference:.2g} of the largest value, "
-        f"{precision.tolerance:g} is accepted"
+        f"{agreement.tolerance:g} is accepted"
     )
     raise ExportError(
         f"The export does not say what Keras says: {fault.rstrip('.')}. "
-        f"({agreement.reference.explainer.teacher.name}, {precision.name} weights, "
+        f"({agreement.reference.explainer.teacher.name}, "
         f"{len(agreement.reference.images)} images.) Nothing was written."
     )
 

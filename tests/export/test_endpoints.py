@@ -30,7 +30,8 @@ def close(found, expected):
 def call(loaded, endpoint, **inputs):
     import tensorflow as tf
 
-    kinds = {"images": tf.float32, "class_index": tf.int32}
+    kinds = {name: tf.float32 for name in ("images", "features")}
+    kinds["class_index"] = tf.int32
     given = {
         name: tf.constant(value, kinds.get(name, tf.string))
         for name, value in inputs.items()
