@@ -80,7 +80,7 @@ def store(models: Path) -> Any:
     from model_store import ModelStore
 
     path = models / "serving" / "config" / "models.config"
-    names = ("small", "plain", "half")
+    names = ("small", "plain", "tap", "half")
     places = {f"/models/{name}": models / name for name in names}
     return ModelStore(path.read_text(), places)
 

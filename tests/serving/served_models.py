@@ -4,6 +4,7 @@
 
     FOLDER/small/1, FOLDER/small/2    versions of one explainer, `stable` and `canary`
     FOLDER/plain/1                    without labels, names or an answer
+    FOLDER/tap/1                      the first without the teacher: features in
     FOLDER/half/1                     copy of small/1; version 2, which is half-written,
                                       comes by `served_models.py FOLDER --half`
     FOLDER/serving/                   models.config and the other files of serve-config
@@ -75,22 +76,26 @@ def write_models(folder: Path) -> None:
     one, other = small(), plain()
     _write(one, folder / "small" / "1", PARTS, NAMES)
     _write(one, folder / "small" / "2", PARTS + 1, None)
+    _write(one, folder / "tap" / "1", PARTS, NAMES, with_teacher=False)
     _write(other, folder / "plain" / "1", PARTS, None)
     shutil.copytree(folder / "small" / "1", folder / "half" / "1")
     serve_config(
         [
             ServedModel(path=folder / "small", labels={"stable": 1, "canary": 2}),
             ServedModel(path=folder / "plain"),
+            ServedModel(path=folder / "tap"),
             ServedModel(path=folder / "half", latest=2),
         ],
         folder / "serving",
     )
 
 
-def _write(explainer: Explainer, folder: Path, parts: int, names: Any) -> None:
+def _write(
+    explainer: Explainer, folder: Path, parts: int, names: Any, **settings: Any
+) -> None:
     """As `saved_model`, which verifies too; the tests of the export are about that."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    Endpoints(explainer, parts, names).save(folder)
+    Endpoints(explainer, parts, names, **settings).save(folder)
 
 
 def write_half(folder: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import served_models
@@ -182,6 +183,24 @@ def test_a_teacher_without_an_answer(client, images):
     assert "no head" in found[0].no_contributions
     with pytest.raises(ConfigError, match="no class to explain"):
         client("plain").explain(images, 1)
+
+
+def test_features_instead_of_images(client, explainer, images):
+    """Of an export without the teacher."""
+    expected = explainer.explain(images, part_names=NAMES, verbose=0)
+    features = keras.ops.convert_to_numpy(
+        explainer.teacher.lower(images.astype("float32"))
+    )
+    served = client("tap", batch_size=2)
+    found = served.explain(features)
+    assert_same(found.to_dict(), first_parts(expected))
+    maps = served.part_maps(features)
+    wanted = explainer.predict(images, verbose=0)["part_maps"]
+    np.testing.assert_allclose(maps, wanted, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ConfigError, match="takes features"):
+        served.explain(png(images[0]))
+    with pytest.raises(DataError, match=r"takes features of shape .*6, 8, 12"):
+        served.explain(images)
 
 
 def test_description_metadata_status(client):
