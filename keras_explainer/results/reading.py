@@ -39,7 +39,7 @@ def reading(what: str) -> Iterator[None]:
         raise
     except KeyError as error:
         raise DataError(f"This is no {what}: the field {error} is missing.") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"This is no {what}: {error}.") from error
 
 

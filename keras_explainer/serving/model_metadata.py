@@ -12,6 +12,7 @@ from keras_explainer.errors import (
     did_you_mean,
 )
 from keras_explainer.serving.model_signature import ModelSignature
+from keras_explainer.serving.rest_json import MALFORMED
 from keras_explainer.serving.tensor_spec import KINDS, TensorSpec
 
 
@@ -66,7 +67,7 @@ class ModelMetadata:
                     if not name.startswith("__")
                 },
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except MALFORMED as error:
             raise BadAnswerError(
                 f"The server's description of the model cannot be read: {error!r}."
             ) from error

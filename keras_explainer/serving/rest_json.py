@@ -21,6 +21,8 @@ from keras_explainer.serving.model_signature import ModelSignature
 from keras_explainer.serving.tensor_spec import TensorSpec
 
 FORMS = ("row", "column")
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+"""What reading JSON of another form ends in."""
 
 
 def request_body(signature: str, inputs: Mapping[str, np.ndarray], form: str) -> bytes:

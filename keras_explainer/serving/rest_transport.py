@@ -85,7 +85,7 @@ class RestTransport:
                 [(str(label), _number(score)) for label, score in row]
                 for row in found["results"]
             ]
-        except (KeyError, TypeError, ValueError) as error:
+        except rest_json.MALFORMED as error:
             raise BadAnswerError(
                 f"The server's classes are no labels with scores: {error!r}."
             ) from error
@@ -100,7 +100,7 @@ class RestTransport:
         found = self._ask("GET", _path(choice), choice, deadline)
         try:
             return [_status(one) for one in found["model_version_status"]]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except rest_json.MALFORMED as error:
             raise BadAnswerError(
                 f"The server's status of the model cannot be read: {error!r}."
             ) from error

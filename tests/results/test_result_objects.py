@@ -140,6 +140,7 @@ WRONG = [
     (["share"], "much"),
     (["share"], True),
     (["index"], 0.5),
+    (["index"], float("inf")),
     (["image"], 7),
     (["image_size"], [32]),
     (["image_size"], [32, 40, 3]),
