@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
 import os
 import platform
 import tempfile
@@ -22,6 +23,8 @@ import numpy as np
 from keras_explainer.errors import KerasExplainerError, ZooError
 from keras_explainer.explainer import Explainer
 from keras_explainer.explainer import load as load_explainer
+from keras_explainer.export import saved_model
+from keras_explainer.export.verification import RECORD as EXPORT_RECORD
 from keras_explainer.runs import Progress, current_versions, resolve_recipe
 from keras_explainer.runs.seeds import set_seeds
 from keras_explainer.teachers import Teacher
@@ -235,6 +238,17 @@ def reload(subject: Subject) -> None:
             f"{name}: what the explainer predicts differs by {worst:.2g} of the "
             f"largest value after it was reloaded; {RELOAD_TOLERANCE} is accepted."
         )
+    subject.teacher, subject.explainer = teacher, explainer
+
+
+def export(subject: Subject) -> None:
+    """Both as a SavedModel say the same in a process without this package."""
+    folder = saved_model(
+        subject.explainer, subject.folder / "served", images=subject.images
+    )
+    record = json.loads((folder / EXPORT_RECORD).read_text(encoding="utf-8"))
+    subject.figures["export_difference"] = record["max_difference"]
+    subject.figures["export_mib"] = round(record["bytes"] / 2**20, 1)
 
 
 STAGES: dict[str, Callable[[Subject], None]] = {
@@ -243,6 +257,7 @@ STAGES: dict[str, Callable[[Subject], None]] = {
     "learn": learn,
     "save": save,
     "reload": reload,
+    "export": export,
 }
 """Run in this order; a further proof is one more stage."""
 

@@ -1,4 +1,4 @@
-"""`keras-explainer zoo`: list, show, build, publish, card, schema, verify."""
+"""`keras-explainer zoo`: list, show, build, export, publish, card, schema, verify."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from typing import Annotated, Any
 import typer
 
 from keras_explainer.cli.commands import load_libraries
+from keras_explainer.cli.export import export
 from keras_explainer.cli.key_values import key_values
 from keras_explainer.errors import ConfigError
 
 zoo_app = typer.Typer(
-    help="The CNNs that the package knows: list, show, build, verify.",
+    help="The CNNs that the package knows: list, show, build, export, verify.",
     no_args_is_help=True,
 )
+
+
+# Entries of the zoo and runs on its CNNs are exported like all others.
+zoo_app.command("export")(export)
 
 
 @zoo_app.command("list")
@@ -238,7 +243,8 @@ def verify(
     """Prove that a CNN works as a teacher, with random weights, and record it.
 
     Builds it, cuts it, compares the parts with the whole, learns two steps of
-    an explainer, saves, reloads, compares. Each CNN has a process of its own.
+    an explainer, saves, reloads, compares, exports, compares. Each CNN has a process of
+    its own.
 
     [bold]Examples[/bold]
 

@@ -13,6 +13,9 @@ import numpy as np
 
 from keras_explainer.export.reference import Reference, gap
 
+SHARED_TOLERANCE = 1e-4
+"""Of contributions, of what is shared out: gradients jump where a ReLU begins, so that
+rounding changes a sum of them by more than itself."""
 PIXELS = 1e-3
 """Positions and boxes of the same cell differ by no more."""
 
@@ -94,15 +97,21 @@ class Agreement:
         elif found:
             self.faults.append(f"{signature} gives {', '.join(sorted(found))} besides.")
 
-    def largest(self) -> tuple[float, str]:
-        """The largest difference and the output that has it."""
-        every = {
-            f"{signature}: {name}": value
+    def largest(self) -> tuple[float, str, float]:
+        """The largest difference, its output, and what is accepted of it.
+
+        The largest as a share of what is accepted.
+        """
+        every = [
+            (value, f"{signature}: {name}", self._accepted(name))
             for signature, outputs in self.differences.items()
             for name, value in outputs.items()
-        }
-        name = max(every, key=lambda one: every[one])
-        return every[name], name
+        ]
+        return max(every, key=lambda one: one[0] / one[2])
+
+    def _accepted(self, output: str) -> float:
+        shared = "contribution" in output or output == "completeness_error"
+        return SHARED_TOLERANCE if shared else self.tolerance
 
     def wrong(self) -> str | None:
         """The first kind of decision that differs and is no tie."""
@@ -193,7 +202,7 @@ class Agreement:
         score = shares if shared else expected["part_relative_strengths"]
         least = self.margin * np.abs(score).max(1, keepdims=True)
         if scale is not None:
-            least = np.maximum(least, self.tolerance * scale)
+            least = np.maximum(least, SHARED_TOLERANCE * scale)
         clear = _clear_ranks(expected, score, least) & clear_presence.all(
             1, keepdims=True
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_explainer.errors import ExportError
-from keras_explainer.export.agreement import Agreement
+from keras_explainer.export.agreement import SHARED_TOLERANCE, Agreement
 from keras_explainer.export.precision import Precision
 from keras_explainer.export.reference import Reference
 from keras_explainer.export.sample_images import SampleImages
@@ -70,7 +70,7 @@ def verify(
         agreement.compare(signature, found)
     _check(agreement, told)
     rounding = _rounding(reference, precision)
-    difference, output = agreement.largest()
+    difference, output, _ = agreement.largest()
     files: dict[str, dict[str, Any]] = {
         file.relative_to(folder).as_posix(): {
             "bytes": file.stat().st_size,
@@ -84,6 +84,7 @@ def verify(
         **facts,
         "images": images.facts(),
         "tolerance": TOLERANCE,
+        "contributions_tolerance": SHARED_TOLERANCE,
         "margin": MARGIN,
         "rounding": rounding,
         "images_that_tie": int((~reference.clear).sum()),
@@ -183,13 +184,13 @@ def _check(agreement: Agreement, told: dict[str, Any]) -> None:
             f"The graph has {', '.join(python)}: a layer of the teacher computes in "
             "Python, which a server does not have. Nothing was written."
         )
-    difference, output = agreement.largest()
+    difference, output, accepted = agreement.largest()
     fault = agreement.faults[0] if agreement.faults else agreement.wrong()
-    if fault is None and difference <= agreement.tolerance:
+    if fault is None and difference <= accepted:
         return
     fault = fault or (
         f"{output} differs by {difference:.2g} of the largest value, "
-        f"{agreement.tolerance:g} is accepted"
+        f"{accepted:g} is accepted"
     )
     raise ExportError(
         f"The export does not say what Keras says: {fault.rstrip('.')}. "

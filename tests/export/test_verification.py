@@ -106,16 +106,16 @@ def test_an_export_agrees(reference, answers):
 )
 def test_numbers_that_differ_are_noticed(reference, answers, signature, output):
     value = answers[signature][output]
-    wrong = value + np.float32(1e-4) * np.abs(value).max()
+    wrong = value + np.float32(2e-4) * np.abs(value).max()
     if output == "completeness_error":
         wrong = value + np.float32(1e-3)
     found = agreement(reference, answers, signature, **{output: wrong})
-    largest, name = found.largest()
+    largest, name, accepted = found.largest()
     assert name == f"{signature}: {output}"
-    assert largest > 2e-5
+    assert largest > accepted
     nan = np.where(np.arange(len(value)).reshape(-1, *[1] * (value.ndim - 1)), 0, value)
     found = agreement(reference, answers, signature, **{output: nan * np.nan})
-    assert found.largest() == (np.inf, f"{signature}: {output}")
+    assert found.largest()[:2] == (np.inf, f"{signature}: {output}")
     short = agreement(reference, answers, signature, **{output: value[:1]})
     assert short.largest()[0] == np.inf or "number of rows" in short.faults[0]
 

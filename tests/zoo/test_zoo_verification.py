@@ -33,6 +33,8 @@ SMALL = {
 # Their graphs take TensorFlow half a minute to compile: all stages in `test-slow`.
 LONG = ("ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "NASNetMobile", "ResNet50")
 LONG = (*LONG, "Xception", "MobileNetV2", "InceptionV3")
+# An export and its verification take a quarter of a minute.
+EXPORTED = (*LONG, "MobileNetV3Small")
 SIX = 6
 
 
@@ -56,10 +58,15 @@ def check(name: str, **changes) -> ZooRecord:
     ],
 )
 def test_each_kind_of_network_passes(name: str) -> None:
-    record = check(name)
+    stages = dict(v.STAGES)
+    if name not in EXPORTED:
+        del stages["export"]
+    record = check(name, stages=stages)
     assert record.error is None
     assert record.status == "passed"
-    assert list(record.stages) == list(v.STAGES)
+    assert list(record.stages) == list(stages)
+    if name in EXPORTED:
+        assert record.figures["export_difference"] <= 1e-4
     assert 0 <= record.figures["cut_difference"] <= v.CUT_TOLERANCE
     assert record.figures["reload_difference"] <= v.RELOAD_TOLERANCE
     assert record.figures["image_difference"] > v.CUT_TOLERANCE

@@ -1,0 +1,1 @@
+"""What explaining costs a server, against plain classification."""
