@@ -88,10 +88,10 @@ def call(
     keras-explainer call http://localhost:8501 dog photos/*.jpg --no-contributions
     --to explained
     """
+    from keras_explainer.cli.left_out import show_bad
     from keras_explainer.cli.output import make_folder, write_json
     from keras_explainer.cli.progress_display import ProgressDisplay
     from keras_explainer.cli.quiet_start import quiet_start
-    from keras_explainer.cli.run_summary import show_bad
     from keras_explainer.serving import Client, Tls
 
     if to is not None and json_ is not None:

@@ -74,6 +74,7 @@ def explain(
         raise ConfigError("explain needs --out FOLDER, or --json FILE (or -).")
     load_libraries()
     from keras_explainer import explanation, runs
+    from keras_explainer.cli.left_out import show_bad
     from keras_explainer.cli.output import (
         make_folder,
         picture_names,
@@ -81,7 +82,6 @@ def explain(
         write_json,
     )
     from keras_explainer.cli.progress_display import ProgressDisplay
-    from keras_explainer.cli.run_summary import show_bad
     from keras_explainer.datasets import ImageReader
 
     folder = runs.RunFolder.open(run)

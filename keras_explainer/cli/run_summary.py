@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from keras_explainer.cli.left_out import show_bad
 from keras_explainer.runs import RunFolder
 
 _SHOWN = {
@@ -30,14 +31,3 @@ def show_run(run: RunFolder) -> None:
         if last.get(name) is not None:
             typer.echo(f"  {text}: {last[name]:.4g}")
     typer.echo(f"Measure it: keras-explainer evaluate {run.path}")
-
-
-def show_bad(bad: list[str]) -> None:
-    """Lists files that were left out, on standard error."""
-    if not bad:
-        return
-    typer.echo(f"{len(bad)} files were left out:", err=True)
-    for text in bad[:20]:
-        typer.echo(f"  {text}", err=True)
-    if len(bad) > 20:
-        typer.echo(f"  and {len(bad) - 20} more", err=True)

@@ -80,6 +80,28 @@ def test_bad_files_are_listed(server, files, tmp_path):
     assert "None of the images" in done.stderr
 
 
+LIGHT = """
+import sys
+from typer.testing import CliRunner
+from keras_explainer.cli.main import app
+
+done = CliRunner().invoke(app, ["call", *sys.argv[1:]])
+print(done.exit_code, {"keras", "tensorflow", "grpc"} & set(sys.modules))
+"""
+
+
+def test_a_call_by_rest_loads_no_framework(server, files):
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT, server.rest, "small", files[0]],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.strip() == "0 set()", done.stderr
+
+
 def test_what_is_refused(server, files, tmp_path):
     for arguments, said in (
         (("ftp://a", "small", files[0]), "address"),

@@ -1,0 +1,16 @@
+"""Files that a command could not use."""
+
+from __future__ import annotations
+
+import typer
+
+
+def show_bad(bad: list[str]) -> None:
+    """Lists files that were left out, on standard error."""
+    if not bad:
+        return
+    typer.echo(f"{len(bad)} files were left out:", err=True)
+    for text in bad[:20]:
+        typer.echo(f"  {text}", err=True)
+    if len(bad) > 20:
+        typer.echo(f"  and {len(bad) - 20} more", err=True)
