@@ -2,9 +2,9 @@
 
     python -m benchmarks.serving.loaders [--network NAME] [--images N]
 
-Each network is exported, then loaded by `tf.saved_model.load`, by a session with the tag
-`serve`, by `saved_model_cli` (`part_maps` of all at once) and by the C API; each gets the
-photographs in batches of 1, 3 and all. Contributions are compared on two of them.
+Each network is exported, then loaded by `tf.saved_model.load`, by a session with the
+tag `serve`, by the C API, and by `saved_model_cli` (`part_maps` of all at once). Each
+gets the photographs in batches of 1, 3 and 64. Contributions are compared on two.
 """
 
 from __future__ import annotations
