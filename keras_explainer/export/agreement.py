@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_explainer.export.reference import Reference, gap
+from keras_explainer.export.reference import Reference, gap, shared_scale
 
 SHARED_TOLERANCE = 1e-4
-"""Of contributions, of what is shared out: gradients jump where a ReLU begins, so that
-rounding changes a sum of them by more than itself."""
+"""Of contributions, relative to the largest; or four times what rounding does to Keras'
+own, if that is more (`Reference.shared_rounding`)."""
 PIXELS = 1e-3
 """Positions and boxes of the same cell differ by no more."""
 
@@ -40,6 +40,7 @@ class Agreement:
         self.reference = reference
         self.margin = margin
         self.tolerance = tolerance
+        self.shared_tolerance = max(SHARED_TOLERANCE, 4 * reference.shared_rounding)
         self.differences: dict[str, dict[str, float]] = {}
         self.decisions: dict[str, dict[str, dict[str, float]]] = {}
         self.faults: list[str] = []
@@ -111,7 +112,7 @@ class Agreement:
 
     def _accepted(self, output: str) -> float:
         shared = "contribution" in output or output == "completeness_error"
-        return SHARED_TOLERANCE if shared else self.tolerance
+        return self.shared_tolerance if shared else self.tolerance
 
     def wrong(self) -> str | None:
         """The first kind of decision that differs and is no tie."""
@@ -166,7 +167,7 @@ class Agreement:
         shared = "ordinary_contribution" in expected
         scale = None
         if shared and shares.size:
-            scale = float(max(np.abs(shares).max(), _largest(expected)))
+            scale = shared_scale(expected)
             kept = of_served(shares).sum(1)
             expected = {
                 **expected,
@@ -202,7 +203,7 @@ class Agreement:
         score = shares if shared else expected["part_relative_strengths"]
         least = self.margin * np.abs(score).max(1, keepdims=True)
         if scale is not None:
-            least = np.maximum(least, SHARED_TOLERANCE * scale)
+            least = np.maximum(least, self.shared_tolerance * scale)
         clear = _clear_ranks(expected, score, least) & clear_presence.all(
             1, keepdims=True
         )
@@ -243,10 +244,6 @@ def _between(apart: np.ndarray) -> np.ndarray:
     """(n, k) from (n, k - 1): apart from the neighbour on either side."""
     edge = np.ones((len(apart), 1), bool)
     return np.hstack([edge, apart]) & np.hstack([apart, edge])
-
-
-def _largest(expected: dict[str, np.ndarray]) -> float:
-    return float(np.abs(expected["ordinary_contribution"]).max())
 
 
 def _counted(clear: np.ndarray, same: np.ndarray) -> dict[str, float]:

@@ -33,6 +33,7 @@ class Reference:
 
     Attributes:
         images, tap: (n, H, W, C): what is given to the export.
+        shared_rounding: How far contributions move by rounding alone, relative.
         clear: (n,): whether rounding cannot move a mask of the first layer; images
             in which it can are not compared.
         parts: By kind ("explain", "explain_contributions"): `FilterValues` of images.
@@ -65,11 +66,13 @@ class Reference:
             "reconstruct": predicted["reconstructions"],
         }
         plain = explain(explainer, self.images, contributions=None, verbose=0)
+        self.shared_rounding = 0.0
         self.parts = {"explain": self._filter_values(plain)}
         if no_contributions(explainer) is None:
             shared = explain(explainer, self.images[:SHARED_OUT], verbose=0)
             kind = "explain_contributions"
             self.parts[kind] = self._filter_values(shared)
+            self.shared_rounding = self._shared_rounding(self.parts[kind])
             self.values[kind] = {
                 name: value[:SHARED_OUT] for name, value in answers.items()
             }
@@ -99,6 +102,18 @@ class Reference:
     def filters(self) -> int:
         """Of the explainer."""
         return self.explainer.filters
+
+    def _shared_rounding(self, values: dict[str, np.ndarray]) -> float:
+        """What images that are darker by a millionth do to Keras' own contributions.
+
+        Gradients jump where a ReLU begins, and deep networks of random weights enlarge
+        rounding at every layer: how much is the network's, not the export's.
+        """
+        darker = self.images[:SHARED_OUT] * np.float32(1 - 1e-6)
+        moved = self._filter_values(explain(self.explainer, darker, verbose=0))
+        names = ("part_contributions", "ordinary_contribution", "completeness_error")
+        away = max(float(np.abs(moved[n] - values[n]).max()) for n in names)
+        return away / (shared_scale(values) or 1.0)
 
     def requests(self, signatures: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """{signature: {input: array}} for the signatures of an export.
@@ -168,6 +183,12 @@ class Reference:
                 [item.explained.class_index for item in explanations if item.explained]
             )
         return found
+
+
+def shared_scale(values: dict[str, np.ndarray]) -> float:
+    """The largest contribution, of a filter or of the ordinary track."""
+    names = ("part_contributions", "ordinary_contribution")
+    return max(float(np.abs(values[name]).max()) for name in names)
 
 
 def gap(maps: np.ndarray) -> np.ndarray:

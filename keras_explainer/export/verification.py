@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_explainer.errors import ExportError
-from keras_explainer.export.agreement import SHARED_TOLERANCE, Agreement
+from keras_explainer.export.agreement import Agreement
 from keras_explainer.export.precision import Precision
 from keras_explainer.export.reference import Reference
 from keras_explainer.export.sample_images import SampleImages
@@ -84,7 +84,7 @@ def verify(
         **facts,
         "images": images.facts(),
         "tolerance": TOLERANCE,
-        "contributions_tolerance": SHARED_TOLERANCE,
+        "contributions_tolerance": agreement.shared_tolerance,
         "margin": MARGIN,
         "rounding": rounding,
         "images_that_tie": int((~reference.clear).sum()),
