@@ -461,7 +461,7 @@ def test_many_threads_use_one_client(local, images):
         return client.explain(images[number % 5])[0].answer
 
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(ask, range(40)))
+        found = list(pool.map(ask, range(24)))
     for number, answer_ in enumerate(found):
         assert answer_.class_index == expected[number % 5].class_index
         assert answer_.score == pytest.approx(expected[number % 5].score, rel=1e-5)

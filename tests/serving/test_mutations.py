@@ -15,7 +15,7 @@ import pytest
 from keras_explainer.errors import BadAnswerError, KerasExplainerError
 from keras_explainer.serving import Client
 
-COUNT = int(os.environ.get("MUTATIONS", "250"))
+COUNT = int(os.environ.get("MUTATIONS", "120"))
 ODD = [
     *(None, True, False, 0, -1, 1.5, 2**70, float("nan"), float("inf"), -float("inf")),
     *("", "x", "\ud800", [], {}, [[]], [1, 2, 3], {"b64": "*"}, {"b64": "YQ=="}),
