@@ -84,19 +84,19 @@ def explainer(name: str, filters: int = FILTERS) -> tuple[kx.Explainer, SampleIm
     return found, images
 
 
-def gflops(function: Any, spec: Any) -> float:
-    """Floating point operations of one call, as TensorFlow's profiler counts them."""
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
+def gflops(function: Any, shape: tuple[int, int, int]) -> float:
+    """Floating point operations for one image, as TensorFlow's profiler counts them.
 
-    frozen = convert_variables_to_constants_v2(
-        tf.function(function).get_concrete_function(
-            tf.TensorSpec((1, *spec.shape[1:]), spec.dtype)
-        )
-    )
+    Args:
+        function: Of images, without functions of TensorFlow inside, which are not
+            counted.
+        shape: (H, W, C) of an image.
+    """
+    import tensorflow as tf
+
+    spec = tf.TensorSpec((1, *shape), "float32")
+    graph = tf.function(function, autograph=False).get_concrete_function(spec).graph
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
-    found = tf.compat.v1.profiler.profile(frozen.graph, options=options)
+    found = tf.compat.v1.profiler.profile(graph, options=options)
     return float(np.round(found.total_float_ops / 1e9, 3))

@@ -232,6 +232,9 @@ def test_the_command(verified, tmp_path):
     assert str(tmp_path / "models" / "creatures" / "1") in made.output
     assert (tmp_path / "models" / "creatures" / "1" / "saved_model.pb").is_file()
     assert "8 generated images" in made.output
+    helped = CliRunner().invoke(app, ["zoo", "export", "--help"])
+    assert helped.exit_code == 0
+    assert "RUN|NAME" in helped.output
     again = command("creatures", "--to", tmp_path / "models/creatures", "--version", 1)
     assert again.exit_code == 2
     assert "version 1 already" in again.output
