@@ -29,12 +29,14 @@ def asked(served):
     return made
 
 
+@pytest.mark.slow
 def test_every_kind_is_answered_as_its_name_says(asked):
     assert len({request.name for request in asked}) == len(asked) >= 15
     for request in asked:
         assert serving_load.as_named(request), request.name
 
 
+@pytest.mark.slow
 def test_callers_meet_nothing_wrong(served, asked):
     tally, memory = serving_load.load(served, asked, callers=4, seconds=1.2)
     assert tally.wrong == []
@@ -42,6 +44,7 @@ def test_callers_meet_nothing_wrong(served, asked):
     assert memory and all(size > 0 for _, size in memory)
 
 
+@pytest.mark.slow
 def test_a_server_that_mixes_up_its_answers_is_found(served, asked):
     class Mixed:
         def ask(self, request):
