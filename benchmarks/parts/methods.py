@@ -22,6 +22,7 @@ FILTERS = 128
 EXPLAINERS: dict[str, dict[str, Any]] = {
     "paper's explainer": {"recipe": "paper"},
     "this explainer": {"recipe": "default"},
+    "this explainer, places": {"recipe": "places", "filters": 384},
 }
 CONSTANT = "constant position"
 SHUFFLED = "this explainer, shuffled teacher"
@@ -63,7 +64,8 @@ def run_method(name: str, category: Category, seed: int) -> dict[str, Any]:
 def learn(category: Category, seed: int, settings: dict[str, Any]) -> kx.Explainer:
     """An explainer that has been learned with its recipe's own epochs."""
     keras.utils.set_random_seed(seed)
-    explainer = kx.Explainer(category.teacher, filters=FILTERS, seed=seed, **settings)
+    settings = {"filters": FILTERS, **settings}
+    explainer = kx.Explainer(category.teacher, seed=seed, **settings)
     explainer.compile(optimizer="adam")
     features = category.train
     if explainer.recipe.views == 1:

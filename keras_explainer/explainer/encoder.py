@@ -7,8 +7,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_explainer.errors import ConfigError
 from keras_explainer.explainer.recipe import Recipe
-from keras_explainer.layers import ChannelNorm, InterpretableConv2D, TrackGate
+from keras_explainer.layers import (
+    ChannelNorm,
+    GroupedPartConv2D,
+    InterpretableConv2D,
+    TrackGate,
+)
 from keras_explainer.registration import registered
 
 
@@ -20,6 +26,9 @@ class Encoder(keras.layers.Layer):
            │                                                              gate ─ x_enc
            └─ ordinary conv ─ ReLU ─────────────────────── (pool) ─ norm ─┘
 
+    With `places`, layer 2 is a `GroupedPartConv2D`: it collects votes of layer 1 for
+    each place, and its filters read `x` there.
+
     Args:
         filters: `F`, in both interpretable layers and in the ordinary track.
         kernel_size, ordinary_kernel_size: sides of the kernels.
@@ -30,10 +39,14 @@ class Encoder(keras.layers.Layer):
         initial_share, share_step_scale: see `TrackGate`.
         norm_momentum: see `ChannelNorm`.
         seed: of the random drop.
+        places: groups of filters, each at one place; 0 for single filters.
+        detectors: filters of layer 1 where there are places; else they are `F`.
+        mask_beta, mask_flat: of the mask of layer 2 where there are places.
 
     Input: features `(N, H, W, C)`. Output: a dict
         `maps_1`, `maps`: ReLU maps of the two interpretable layers before the mask,
-        `part_maps`: masked maps of the second, all `(N, H, W, F)`;
+        `part_maps`: masked maps of the second, all `(N, H, W, F)` (`maps_1` has
+        `detectors` channels where there are places);
         `interpretable`, `ordinary`: the normalised tracks, `encoding`: `x_enc`,
         `(N, H / pool, W / pool, F)`.
     """
@@ -51,6 +64,10 @@ class Encoder(keras.layers.Layer):
         share_step_scale: float = 20.0,
         norm_momentum: float = 0.95,
         seed: int = 0,
+        places: int = 0,
+        detectors: int = 128,
+        mask_beta: float = 4.0,
+        mask_flat: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -66,22 +83,48 @@ class Encoder(keras.layers.Layer):
             "share_step_scale": share_step_scale,
             "norm_momentum": norm_momentum,
             "seed": seed,
+            "places": places,
+            "detectors": detectors,
+            "mask_beta": mask_beta,
+            "mask_flat": mask_flat,
         }
         self.filters = filters
         self.ordinary_drop = ordinary_drop
         policy = self.dtype_policy
-        self.conv_1, self.conv_2 = (
-            InterpretableConv2D(
-                filters,
-                kernel_size,
-                beta,
-                peaks,
-                kernel_initializer=keras.initializers.GlorotUniform(seed + number),
-                dtype=policy,
-                name=f"interpretable_{number}",
-            )
+        self.places = places
+        conv_1, conv_2 = (
+            {
+                "kernel_initializer": keras.initializers.GlorotUniform(seed + number),
+                "dtype": policy,
+                "name": f"interpretable_{number}",
+            }
             for number in (1, 2)
         )
+        self.conv_1 = InterpretableConv2D(
+            detectors if places else filters, kernel_size, beta, peaks, **conv_1
+        )
+        self.conv_2: InterpretableConv2D | GroupedPartConv2D
+        if not places:
+            self.conv_2 = InterpretableConv2D(
+                filters, kernel_size, beta, peaks, **conv_2
+            )
+        elif filters % places:
+            raise ConfigError(
+                f"{filters} filters cannot be shared out over {places} places: take a "
+                f"multiple, like {-(-filters // places) * places}."
+            )
+        else:
+            self.conv_2 = GroupedPartConv2D(
+                places,
+                filters // places,
+                kernel_size,
+                beta,
+                mask_beta,
+                mask_flat,
+                **conv_2,
+            )
+            # Learned before the decoder, which would pull them off their parts.
+            self.conv_1.trainable = self.conv_2.trainable = False
         self.ordinary_conv = keras.layers.Conv2D(
             filters,
             ordinary_kernel_size,
@@ -127,6 +170,10 @@ class Encoder(keras.layers.Layer):
             recipe.share_step_scale,
             recipe.norm_momentum,
             seed,
+            recipe.places,
+            recipe.detectors,
+            recipe.mask_beta,
+            recipe.mask_flat,
             name="encoder",
             dtype=dtype,
         )
@@ -134,7 +181,8 @@ class Encoder(keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         maps = self.conv_1.compute_output_shape(input_shape)
         self.conv_1.build(input_shape)
-        self.conv_2.build(maps)
+        self.conv_2.build([maps, input_shape] if self.places else maps)
+        maps = (*tuple(maps)[:-1], self.filters)
         self.ordinary_conv.build(input_shape)
         track = self.pool.compute_output_shape(maps) if self.pool is not None else maps
         self.norm_interpretable.build(track)
@@ -143,7 +191,10 @@ class Encoder(keras.layers.Layer):
 
     def call(self, features: Any, training: bool | None = None) -> dict[str, Any]:
         maps_1 = self.conv_1.activation(features)
-        maps = self.conv_2.activation(self.conv_1.part_mask(maps_1))
+        detections = self.conv_1.part_mask(maps_1)
+        maps = self.conv_2.activation(
+            [detections, features] if self.places else detections
+        )
         part_maps = self.conv_2.part_mask(maps)
         ordinary = self.ordinary_conv(features)
         interpretable = part_maps

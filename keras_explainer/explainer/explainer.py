@@ -24,6 +24,7 @@ from keras_explainer.explainer.encoder import Encoder
 from keras_explainer.explainer.explaining import Explaining
 from keras_explainer.explainer.learning_batch import learning_batch
 from keras_explainer.explainer.objective import Objective
+from keras_explainer.explainer.parts_encoding import parts_encoding
 from keras_explainer.explainer.presence_levels import PresenceLevels
 from keras_explainer.explainer.recipe import Recipe
 from keras_explainer.explainer.stream_sequence import one_pass
@@ -158,6 +159,10 @@ class Explainer(TeacherBound, Explaining, keras.Model):
         outputs["reconstructions"] = self.decoder(
             outputs["encoding"], training=training
         )
+        if training and self.recipe.parts_weight:
+            outputs["parts_reconstructions"] = self.decoder(
+                parts_encoding(self, outputs), training=training
+            )
         if self._selected is not None and not training:
             return {name: outputs[name] for name in self._selected}
         return outputs

@@ -20,6 +20,8 @@ from keras_explainer.errors import ConfigError, DataError, DivergenceError
 from keras_explainer.explainer import warm_start
 from keras_explainer.explainer.data_input import CacheOptions, FeatureStream
 from keras_explainer.explainer.decoders import TeacherCopyDecoder
+from keras_explainer.explainer.place_learner import PlaceLearner
+from keras_explainer.explainer.place_start import start_groups, start_residual
 from keras_explainer.explainer.presence import presence_levels
 from keras_explainer.explainer.relevance import relevance
 from keras_explainer.explainer.track_statistics import RunningMoments
@@ -107,7 +109,7 @@ def fit(
             "An explainer cannot be learned from one image: the filter loss compares "
             "images. Give at least two, better a hundred."
         )
-    start(explainer, features)
+    start(explainer, features, verbose)
     guard = KeepLastGood()
     ours: list[keras.callbacks.Callback] = [guard]
     steps = _steps(features, batch_size, kwargs)
@@ -197,25 +199,45 @@ def _steps(
     return features.steps
 
 
-def start(explainer: Explainer, features: FeatureCache | FeatureStream) -> None:
+def start(
+    explainer: Explainer, features: FeatureCache | FeatureStream, verbose: Any = 0
+) -> None:
     """Before the first step: variances of the targets, and the warm start."""
     if float(ops.convert_to_numpy(explainer.statistics.started)) > 0:
         return
     sample = features if isinstance(features, FeatureCache) else features.sample(256)
     _measure_targets(explainer, sample)
     views, boxes = start_sample(sample)
+    encoder, decoder = explainer.encoder, explainer.decoder
+    copies = isinstance(decoder, TeacherCopyDecoder)
+    tap = views[:, :2].reshape(-1, *views.shape[2:])[:START_IMAGES]
     if explainer.recipe.warm_start:
         flat = views.reshape(-1, *views.shape[2:])
         weights = relevance(explainer.teacher, flat).reshape(views.shape[:-1])
-        warm_start.start_encoder(
-            explainer.encoder, views, boxes, explainer.seed, weights
-        )
-    tap = views[:, :2].reshape(-1, *views.shape[2:])[:START_IMAGES]
-    warm_start.start_norms(explainer.encoder, tap)
-    if explainer.recipe.warm_start and isinstance(
-        explainer.decoder, TeacherCopyDecoder
-    ):
-        warm_start.start_adapter(explainer.encoder, explainer.decoder, tap)
+        random = np.random.default_rng(explainer.seed)
+        if explainer.recipe.places:
+            learner = PlaceLearner(
+                explainer.recipe, explainer.tap_shape, explainer.seed
+            )
+            warm_start.start_detectors(
+                learner.conv_1, learner.conv_2, views, boxes, random, weights
+            )
+            with progress_bar("Places of parts", verbose) as progress:
+                learner.learn(sample, progress, default_jit())
+            start_groups(explainer, learner, views, boxes)
+        else:
+            warm_start.start_detectors(
+                encoder.conv_1, encoder.conv_2, views, boxes, random, weights
+            )
+        warm_start.start_ordinary(encoder.ordinary_conv, views, random)
+    warm_start.start_norms(encoder, tap)
+    if explainer.recipe.warm_start and copies:
+        if explainer.recipe.places:
+            start_residual(encoder, decoder, tap)
+        else:
+            warm_start.start_adapter(encoder, decoder, tap)
+    if explainer.recipe.parts_weight:
+        measure_tracks(explainer, sample)
     explainer.statistics.started.assign(1.0)
 
 

@@ -23,12 +23,15 @@ def learning_batch(explainer: Explainer, x: Any, y: Any, outputs: Any) -> Any:
     targets = {
         name: ops.reshape(y[name], (-1, *shape)) for name, shape in shapes.items()
     }
-    logits = reconstructed = None
+    logits = reconstructed = parts = None
+    alone = outputs.get("parts_reconstructions")
     if explainer.has_teacher and explainer.teacher.has_head:
         last = list(targets)[-1]
         head = explainer.teacher.head
         logits = head(targets[last])["logits"]
         reconstructed = head(outputs["reconstructions"][last])["logits"]
+        if alone is not None:
+            parts = head(alone[last])["logits"]
     statistics = explainer.statistics
     return {
         "outputs": outputs,
@@ -36,6 +39,7 @@ def learning_batch(explainer: Explainer, x: Any, y: Any, outputs: Any) -> Any:
         "target_variance": [statistics.target_variance[i] for i in range(len(targets))],
         "logits": logits,
         "reconstructed_logits": reconstructed,
+        "parts_logits": parts,
         "logits_variance": ops.convert_to_tensor(statistics.logits_variance),
         "share_logit": explainer.encoder.gate.logit,
         "boxes": x.get("boxes"),

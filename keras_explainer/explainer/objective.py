@@ -16,6 +16,8 @@ from keras_explainer.losses import (
     share_loss,
 )
 
+PLACE_LOSSES = ("filter_loss", "equivariance_loss", "separation_loss")
+
 
 class Objective:
     """The losses of one batch (arXiv 1805.07468, equation 1, and the view losses).
@@ -39,7 +41,12 @@ class Objective:
             "share_loss": (recipe.eta, self._share),
             "equivariance_loss": (recipe.equivariance_weight, self._equivariance),
             "separation_loss": (recipe.separation_weight, self._separation),
+            "parts_loss": (recipe.parts_weight, self._parts),
         }
+        if recipe.places:
+            # Places were learned by these before, see `learn_places`.
+            for name in PLACE_LOSSES:
+                del losses[name]
         self.losses = {name: pair for name, pair in losses.items() if pair[0] > 0}
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +55,8 @@ class Objective:
         Args:
             batch: `outputs` (of `Explainer.call`), `targets` `{target: (B, ...)}`,
                 `target_variance` (scalars), `logits`, `reconstructed_logits` (or None),
-                `logits_variance`, `share_logit`, and `boxes` `(N, V, 5)` or None.
+                `parts_logits` (or None), `logits_variance`, `share_logit`, and
+                `boxes` `(N, V, 5)` or None.
         """
         values = {name: loss(batch) for name, (_, loss) in self.losses.items()}
         return {name: value for name, value in values.items() if value is not None}
@@ -59,21 +67,21 @@ class Objective:
 
     @staticmethod
     def _reconstruction(batch: dict[str, Any]) -> Any:
-        reconstructions = batch["outputs"]["reconstructions"]
-        return sum(
-            relative_squared_error(features, reconstructions[target], variance)
-            for (target, features), variance in zip(
-                batch["targets"].items(), batch["target_variance"], strict=True
-            )
-        )
+        return _features_error(batch, batch["outputs"]["reconstructions"])
 
     @staticmethod
     def _logits(batch: dict[str, Any]) -> Any:
-        if batch["logits"] is None:
+        return _logits_error(batch, batch["reconstructed_logits"])
+
+    def _parts(self, batch: dict[str, Any]) -> Any:
+        found = batch["outputs"].get("parts_reconstructions")
+        if found is None:
             return None
-        return relative_squared_error(
-            batch["logits"], batch["reconstructed_logits"], batch["logits_variance"]
-        )
+        error = self.recipe.reconstruction_weight * _features_error(batch, found)
+        logits = _logits_error(batch, batch["parts_logits"])
+        if logits is not None:
+            error = error + self.recipe.logits_weight * logits
+        return error
 
     def _filter(self, batch: dict[str, Any]) -> Any:
         outputs = batch["outputs"]
@@ -95,3 +103,20 @@ class Objective:
     @staticmethod
     def _separation(batch: dict[str, Any]) -> Any:
         return separation_loss(batch["outputs"]["maps"])
+
+
+def _features_error(batch: dict[str, Any], reconstructions: dict[str, Any]) -> Any:
+    """Sum over targets of the relative squared error."""
+    return sum(
+        relative_squared_error(features, reconstructions[target], variance)
+        for (target, features), variance in zip(
+            batch["targets"].items(), batch["target_variance"], strict=True
+        )
+    )
+
+
+def _logits_error(batch: dict[str, Any], logits: Any) -> Any:
+    """Relative squared error of the logits; None without logits."""
+    if batch["logits"] is None:
+        return None
+    return relative_squared_error(batch["logits"], logits, batch["logits_variance"])

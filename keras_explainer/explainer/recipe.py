@@ -37,6 +37,16 @@ class Recipe:
             image; without it equivariance draws all filters to one spot.
         ordinary_drop: share of each batch for which the ordinary track is replaced by
             its batch mean, so that parts must carry the answer alone.
+        parts_weight: of the reconstruction and logits losses of what the parts say
+            alone, with the ordinary track at its mean over the train images.
+        places: groups of filters that share a place, see `GroupedPartConv2D`; 0 gives
+            each filter a place of its own. Places are learned first, from positions in
+            views alone, and then kept: the decoder learns to read them (see
+            `learn_places`). The number of filters must be a multiple.
+        place_epochs: passes over the images to learn places.
+        detectors: filters of the first interpretable layer where there are places.
+        mask_beta, mask_flat: slope of the masks of the second interpretable layer where
+            there are places, and whether they are flat inside their area.
         views: cached views per image; 1 is the image alone.
         views_per_step: views of an image in one step; at most `views`.
         initial_share: `p` at the start. Masked maps vary some twenty times more than
@@ -45,6 +55,7 @@ class Recipe:
         norm_momentum: see `ChannelNorm`.
         adapter_size: side of the kernel between `x_enc` and a copy of the teacher's
             layers.
+        adapter_step_scale: see `TeacherCopyDecoder`.
         train_copy: whether a copy of the teacher's layers learns on. Copied layers need
             steps ten times smaller than new ones: at the new ones' step they unlearn.
         warm_start: start the convs from the tap's own geometry, and the adapter by
@@ -70,12 +81,19 @@ class Recipe:
     equivariance_weight: float = 10.0
     separation_weight: float = 0.05
     ordinary_drop: float = 0.0
+    parts_weight: float = 0.0
+    places: int = 0
+    place_epochs: int = 12
+    detectors: int = 128
+    mask_beta: float = 4.0
+    mask_flat: bool = False
     views: int = 4
     views_per_step: int = 2
     initial_share: float = 0.03
     share_step_scale: float = 20.0
     norm_momentum: float = 0.95
     adapter_size: int = 1
+    adapter_step_scale: float = 1.0
     train_copy: bool = False
     warm_start: bool = True
     learning_rate: float = 1e-3
@@ -100,6 +118,11 @@ class Recipe:
         for name in _WEIGHTS:
             self._check(getattr(self, name) >= 0, name, "at least 0")
         self._check(0 <= self.ordinary_drop < 1, "ordinary_drop", "in [0, 1)")
+        self._check(self.places >= 0, "places", "at least 0")
+        self._check(self.place_epochs >= 0, "place_epochs", "at least 0")
+        least = max(self.places, 1)
+        self._check(self.detectors >= least, "detectors", f"at least {least}")
+        self._check(self.mask_beta > 0, "mask_beta", "above 0")
         self._check(self.views >= 1, "views", "at least 1")
         self._check(
             1 <= self.views_per_step <= self.views, "views_per_step", "from 1 to views"
@@ -108,9 +131,18 @@ class Recipe:
         self._check(self.share_step_scale > 0, "share_step_scale", "above 0")
         self._check(0 <= self.norm_momentum < 1, "norm_momentum", "in [0, 1)")
         self._check(self.adapter_size >= 1, "adapter_size", "at least 1")
+        self._check(self.adapter_step_scale > 0, "adapter_step_scale", "above 0")
         self._check(self.learning_rate > 0, "learning_rate", "above 0")
         self._check(self.batch_size >= 1, "batch_size", "at least 1")
         self._check(self.epochs >= 0, "epochs", "at least 0")
+        if self.places:
+            for name, good, accepted in (
+                ("warm_start", self.warm_start, "True"),
+                ("views_per_step", self.views_per_step > 1, "at least 2"),
+                ("peaks", self.peaks == 1, "1"),
+                ("pool_size", self.pool_size == 1, "1"),
+            ):
+                self._check(good, name, f"{accepted} where there are places")
 
     def _check_types(self) -> None:
         for field in fields(self):
@@ -190,10 +222,22 @@ _WEIGHTS = (
     "eta",
     "equivariance_weight",
     "separation_weight",
+    "parts_weight",
 )
 
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {},
+    "places": {
+        "places": 8,
+        "parts_weight": 1.0,
+        "mask_beta": 1.5,
+        "mask_flat": True,
+        "learning_rate": 1e-4,
+        "adapter_step_scale": 5.0,
+        "share_step_scale": 1.0,
+        "eta": 0.0,
+        "epochs": 12,
+    },
     "paper": {
         "ordinary_kernel_size": 3,
         "temperature": None,

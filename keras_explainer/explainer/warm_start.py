@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
 from keras_explainer.explainer.decoders import TeacherCopyDecoder
 from keras_explainer.explainer.encoder import Encoder
 from keras_explainer.explainer.equivariance_error import equivariance_sums
+from keras_explainer.layers import InterpretableConv2D
+from keras_explainer.layers.set_centre import set_centre
 
 logger = logging.getLogger(__name__)
 
@@ -20,35 +23,33 @@ MOST_CELLS = 30_000
 CANDIDATES = 8
 
 
-def start_encoder(
-    encoder: Encoder,
+def start_detectors(
+    conv_1: InterpretableConv2D,
+    conv_2: InterpretableConv2D,
     features: np.ndarray,
     boxes: np.ndarray,
-    seed: int = 0,
+    random: np.random.Generator,
     relevance: np.ndarray | None = None,
 ) -> None:
-    """Starts both tracks from directions of the tap's features.
+    """Starts the interpretable track from directions of the tap's features.
 
-    Interpretable layer 1: each kernel is a direction of the centred features, shared
+    Layer 1: each kernel is a direction of the centred features, shared
     out over the kernel's cells; its bias leaves the filter silent on `SILENT_SHARE` of
     the cells. The directions are spherical k-means clusters of cells, those that the
     teacher's answer hangs on drawn more often; of `CANDIDATES` times as many clusters
     as filters, those are kept whose position follows the image best when it is cropped
-    and flipped. Layer 2 passes its own filter on. The ordinary track starts as the
-    principal directions (a signed tap loses nothing), with a bias that lets ReLU clip
-    `CLIPPED_SHARE` of the values.
+    and flipped. Layer 2 passes its own filter on.
 
     Args:
-        encoder: a built encoder.
+        conv_1, conv_2: the interpretable layers, built, of as many filters.
         features: `(N, V, H, W, C)` of train images, in `V` views.
         boxes: `(N, V, 5)` of the views.
-        seed: of the cluster centres.
+        random: of the cells and the cluster centres.
         relevance: `(N, V, H, W)` weight of each cell; None weighs all alike.
     """
-    filters, channels = encoder.filters, features.shape[-1]
-    random = np.random.default_rng(seed)
-    size = encoder.conv_1.conv.kernel.shape[:2]
-    smooth = _smoothed(features.reshape(-1, *features.shape[2:]), size)
+    filters, channels = conv_1.filters, features.shape[-1]
+    size = conv_1.conv.kernel.shape[:2]
+    smooth = smoothed(features.reshape(-1, *features.shape[2:]), size)
     mean = smooth.reshape(-1, channels).mean(0)
     drawn = random.choice(
         smooth[..., 0].size, MOST_CELLS, p=_cell_weights(relevance, smooth, size)
@@ -65,17 +66,26 @@ def start_encoder(
     response = smooth.reshape(-1, channels) @ directions.T
     bias = -np.quantile(response, SILENT_SHARE, axis=0)
     spread = np.maximum((response + bias).clip(0).std(axis=0), 1e-6)
-    _set_all(encoder.conv_1.conv, directions.T / spread, bias / spread)
-    _set_centre(encoder.conv_2.conv, np.eye(filters, dtype="float32"), 0.0)
+    _set_all(conv_1.conv, directions.T / spread, bias / spread)
+    set_centre(conv_2.conv, np.eye(filters, dtype="float32"), 0.0)
 
+
+def start_ordinary(
+    conv: keras.layers.Conv2D, features: np.ndarray, random: np.random.Generator
+) -> None:
+    """Starts the ordinary track as the principal directions of `(N, V, H, W, C)`.
+
+    A signed tap loses nothing; the bias lets ReLU clip `CLIPPED_SHARE` of the values.
+    """
+    channels = features.shape[-1]
     cells = features.reshape(-1, channels)
     if len(cells) > MOST_CELLS:
         cells = cells[random.choice(len(cells), MOST_CELLS, replace=False)]
-    principal = principal_directions(cells, filters)
+    principal = principal_directions(cells, conv.filters)
     response = cells @ principal.T
     spread = np.maximum(response.std(axis=0), 1e-6)
     bias = -np.quantile(response, CLIPPED_SHARE, axis=0)
-    _set_centre(encoder.ordinary_conv, principal.T / spread, bias / spread)
+    set_centre(conv, principal.T / spread, bias / spread)
 
 
 def _cell_weights(
@@ -86,7 +96,7 @@ def _cell_weights(
     if relevance is None:
         return even
     maps = relevance.reshape(*smooth.shape[:3], 1)
-    weights = np.maximum(_smoothed(maps, size).reshape(-1).astype("float64"), 0)
+    weights = np.maximum(smoothed(maps, size).reshape(-1).astype("float64"), 0)
     if not np.isfinite(weights).all() or np.count_nonzero(weights) < len(weights) / 20:
         return even
     return weights / weights.sum()
@@ -143,7 +153,7 @@ def start_adapter(
     penalty = ridge * np.trace(gram[:-1, :-1]) / encoder.filters
     gram[np.arange(size - 1), np.arange(size - 1)] += max(penalty, 1e-9)
     solution = np.linalg.lstsq(gram, cross, rcond=None)[0]
-    _set_centre(decoder.adapter, solution[:-1], solution[-1])
+    decoder.set_adapter(solution[:-1], solution[-1])
 
 
 def spherical_kmeans(
@@ -177,14 +187,6 @@ def principal_directions(vectors: np.ndarray, count: int) -> np.ndarray:
     return np.resize(directions, (count, vectors.shape[1])).astype("float32")
 
 
-def _set_centre(conv: Any, matrix: np.ndarray, bias: Any) -> None:
-    """Sets a conv to the matrix `(C, F)` at its kernel's centre, zero elsewhere."""
-    kernel = np.zeros(conv.kernel.shape, "float32")
-    rows, columns = kernel.shape[:2]
-    kernel[(rows - 1) // 2, (columns - 1) // 2] = matrix
-    conv.set_weights([kernel, np.broadcast_to(bias, conv.bias.shape).astype("float32")])
-
-
 def _set_all(conv: Any, matrix: np.ndarray, bias: Any) -> None:
     """Sets a conv to the matrix `(C, F)`, shared out evenly over its kernel's cells."""
     rows, columns = conv.kernel.shape[:2]
@@ -197,7 +199,7 @@ def _set_all(conv: Any, matrix: np.ndarray, bias: Any) -> None:
     )
 
 
-def _smoothed(maps: np.ndarray, size: Any) -> np.ndarray:
+def smoothed(maps: np.ndarray, size: Any) -> np.ndarray:
     """Mean over a window of cells, `(N, H, W, C)`, zero padded as a conv is."""
     rows, columns = size
     before = ((rows - 1) // 2, (columns - 1) // 2)

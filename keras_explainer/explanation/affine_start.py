@@ -57,7 +57,7 @@ class AffineStart:
     def before(self, encoding: Any) -> Any:
         """What the affine beginning makes of an encoding, float32."""
         if self.graph is not None:
-            given = {self.graph.input: self.decoder.adapter(encoding)}
+            given = {self.graph.input: self.decoder.adapted(encoding)}
             encoding = self.graph.run(given, [self.cut])[self.cut]
         return keras.ops.cast(encoding, "float32")
 

@@ -37,7 +37,7 @@ class Findings:
         height, width = teacher.input_shape[:2]
         self.image_size = (int(height), int(width))
         self.map_size = (int(maps.shape[1]), int(maps.shape[2]))
-        self.beta = explainer.encoder.conv_2.part_mask.beta
+        self.beta = explainer.encoder.conv_2.beta
         self.calibrated = explainer.presence.is_calibrated
         self._geometry = teacher.geometry
         self._found = positions(maps, self.image_size)

@@ -71,6 +71,11 @@ class InterpretableConv2D(keras.layers.Layer):
         """Number of filters."""
         return self.conv.filters
 
+    @property
+    def beta(self) -> float:
+        """Slope of the part mask."""
+        return self.part_mask.beta
+
     def build(self, input_shape: Any) -> None:
         self.conv.build(input_shape)
         self.part_mask.build(self.conv.compute_output_shape(input_shape))

@@ -26,12 +26,19 @@ class PartMask(keras.layers.Layer):
         peaks: how many peaks of a filter may be kept, 1 in the papers. With more,
             the mask is the maximum over the masks of the strongest cells, each
             looked for outside the masks before it, while something fires there.
+        flat: the mask is 1 wherever the template is positive, instead of falling off.
 
     Input: maps `(N, H, W, F)`, of any size; `n` is `max(H, W)`.
     Output: masked maps `(N, H, W, F)`; mask values lie in [0, 1] and are 1 at the peak.
     """
 
-    def __init__(self, beta: float = 4.0, peaks: int = 1, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        beta: float = 4.0,
+        peaks: int = 1,
+        flat: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not beta > 0:
             raise ConfigError(f"beta must be above 0, got {beta}.")
@@ -39,6 +46,7 @@ class PartMask(keras.layers.Layer):
             raise ConfigError(f"peaks must be a whole number from 1, got {peaks}.")
         self.beta = float(beta)
         self.peaks = int(peaks)
+        self.flat = bool(flat)
 
     def build(self, input_shape: Any) -> None:
         if len(input_shape) != 4 or None in tuple(input_shape)[1:]:
@@ -68,7 +76,8 @@ class PartMask(keras.layers.Layer):
         columns = ops.cast(ops.arange(width), maps.dtype)[None, None, :, None]
         distance = ops.abs(rows - row) + ops.abs(columns - column)
         slope = self.beta / max(height, width)
-        return ops.maximum(1.0 - slope * distance, 0.0)
+        template = ops.maximum(1.0 - slope * distance, 0.0)
+        return ops.cast(template > 0, maps.dtype) if self.flat else template
 
     def call(self, maps: Any) -> Any:
         return maps * self.mask(maps)
@@ -77,4 +86,9 @@ class PartMask(keras.layers.Layer):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "beta": self.beta, "peaks": self.peaks}
+        return {
+            **super().get_config(),
+            "beta": self.beta,
+            "peaks": self.peaks,
+            "flat": self.flat,
+        }

@@ -19,7 +19,7 @@ from keras_explainer.explainer.relevance import relevance
 from keras_explainer.explainer.warm_start import (
     principal_directions,
     spherical_kmeans,
-    start_encoder,
+    start_detectors,
 )
 
 
@@ -114,7 +114,8 @@ def test_filters_that_follow_the_image_are_chosen(weighted: bool) -> None:
     encoder = Encoder(3)
     encoder.build((None, *features.shape[2:]))
     weights = features[..., 0] if weighted else None
-    start_encoder(encoder, features, boxes, seed=0, relevance=weights)
+    random = np.random.default_rng(0)
+    start_detectors(encoder.conv_1, encoder.conv_2, features, boxes, random, weights)
     flat = ops.convert_to_tensor(features.reshape(-1, *features.shape[2:]))
     maps = ops.convert_to_numpy(encoder.conv_1.activation(flat))
     maps = maps.reshape(*features.shape[:2], *maps.shape[1:])
@@ -131,7 +132,8 @@ def test_the_second_layer_starts_as_the_first() -> None:
     features, boxes = scene(1)
     encoder = Encoder(3)
     encoder.build((None, *features.shape[2:]))
-    start_encoder(encoder, features, boxes)
+    random = np.random.default_rng(0)
+    start_detectors(encoder.conv_1, encoder.conv_2, features, boxes, random)
     outputs = encoder(ops.convert_to_tensor(features[:4, 0]), training=False)
     masked = encoder.conv_1.part_mask(outputs["maps_1"])
     np.testing.assert_allclose(

@@ -65,6 +65,7 @@ def build_decoder(
                 recipe.adapter_size,
                 recipe.train_copy,
                 seed,
+                recipe.adapter_step_scale,
                 name="decoder",
                 dtype=dtype,
             )

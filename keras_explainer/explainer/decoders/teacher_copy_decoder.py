@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_explainer.layers.set_centre import set_centre
 from keras_explainer.registration import registered
 
 
@@ -23,6 +24,9 @@ class TeacherCopyDecoder(keras.layers.Layer):
         adapter_size: side of the adapter's kernel, an odd number.
         train_copy: whether the copied layers learn on, beside the adapter.
         seed: of the adapter's start weights.
+        adapter_step_scale: what the adapter's kernel is multiplied by. An optimiser
+            whose step does not depend on the gradient's size (Adam) then moves the
+            adapter this many times faster than what is learned beside it.
 
     Input: `x_enc` `(N, H, W, F)`. Output: dict `{target: features}`.
     """
@@ -33,6 +37,7 @@ class TeacherCopyDecoder(keras.layers.Layer):
         adapter_size: int = 1,
         train_copy: bool = True,
         seed: int = 0,
+        adapter_step_scale: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -41,6 +46,7 @@ class TeacherCopyDecoder(keras.layers.Layer):
         self.adapter_size = adapter_size
         self.train_copy = train_copy
         self.seed = seed
+        self.adapter_step_scale = float(adapter_step_scale)
         self.adapter = keras.layers.Conv2D(
             copy.inputs[0].shape[-1],
             adapter_size,
@@ -56,7 +62,17 @@ class TeacherCopyDecoder(keras.layers.Layer):
 
     def call(self, encoding: Any, training: bool | None = None) -> dict[str, Any]:
         # training=False: BatchNorm keeps the teacher's statistics, Dropout is off.
-        return self.copy(self.adapter(encoding), training=False)
+        return self.copy(self.adapted(encoding), training=False)
+
+    def adapted(self, encoding: Any) -> Any:
+        """What the adapter makes of `x_enc`: features of the tap, `(N, H, W, C)`."""
+        if self.adapter_step_scale != 1:
+            encoding = self.adapter_step_scale * encoding
+        return self.adapter(encoding)
+
+    def set_adapter(self, matrix: Any, bias: Any) -> None:
+        """Sets the adapter to `x_enc @ matrix + bias`, `(F, C)` and `(C,)`."""
+        set_centre(self.adapter, matrix / self.adapter_step_scale, bias)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -65,6 +81,7 @@ class TeacherCopyDecoder(keras.layers.Layer):
             "adapter_size": self.adapter_size,
             "train_copy": self.train_copy,
             "seed": self.seed,
+            "adapter_step_scale": self.adapter_step_scale,
         }
 
     @classmethod

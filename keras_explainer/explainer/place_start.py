@@ -1,0 +1,235 @@
+"""Start of the grouped filters: which places, what to read there, and the residual."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from keras import ops
+
+from keras_explainer.explainer.decoders import TeacherCopyDecoder
+from keras_explainer.explainer.encoder import Encoder
+from keras_explainer.explainer.equivariance_error import equivariance_error
+from keras_explainer.explainer.place_learner import PlaceLearner
+from keras_explainer.explainer.sensitivity import sensitivity
+from keras_explainer.explainer.warm_start import smoothed
+from keras_explainer.layers import PartMask
+from keras_explainer.layers.set_centre import set_centre
+
+if TYPE_CHECKING:
+    from keras_explainer.explainer.explainer import Explainer
+
+STEADY_SHARE = 0.5
+FIRING_SHARE = 0.95
+READING_SCALE = 0.3
+SILENT_SHARE = 0.3
+CONCENTRATION = 0.8
+MOST_CELLS = 40_000
+MOST_PLACE_CELLS = 4_000
+
+
+def start_groups(
+    explainer: Explainer, learner: PlaceLearner, views: np.ndarray, boxes: np.ndarray
+) -> None:
+    """Makes groups of the learned places (`GroupedPartConv2D`).
+
+    Places: of the steadier half of those that fire on nearly all images, one after the
+    other the place that is farthest from those taken. Each group reads, inside its
+    mask, along the directions in which the features differ most there as the teacher's
+    answer feels it (see `sensitivity`), added to a direction that predicts the place.
+    The votes are raised until `CONCENTRATION` of the maps' mass lies around the place.
+
+    Args:
+        explainer: whose encoder is set.
+        learner: after `learn`.
+        views: `(N, V, H, W, C)`.
+        boxes: `(N, V, 5)` of the views.
+    """
+    encoder = explainer.encoder
+    layer: Any = encoder.conv_2
+    flat = views.reshape(-1, *views.shape[2:])
+    maps = _batched(lambda batch: learner({"features": batch[:, None]})["maps"], flat)
+    chosen = choose_places(maps.reshape(*views.shape[:4], -1), boxes, layer.places)
+    kernel, bias = learner.conv_2.conv.get_weights()
+    kernel, bias = kernel[..., chosen], bias[chosen]
+    places = maps[..., chosen]
+    scale = np.array([_spread(places[..., k]) for k in range(layer.places)])
+    encoder.conv_1.conv.set_weights(learner.conv_1.conv.get_weights())
+    places = places / scale
+
+    metric = sensitivity(explainer.teacher, flat[::4], explainer.seed)
+    values, vectors = np.linalg.eigh(metric)
+    root = (vectors * np.sqrt(np.maximum(values, 1e-6 * values.max()))) @ vectors.T
+    mean = flat.reshape(-1, flat.shape[-1]).mean(0)
+    readings, offsets, raised = [], [], []
+    around = PartMask(layer.beta, flat=True)
+    for k in range(layer.places):
+        place = places[..., k : k + 1]
+        inside = _mask(layer.part_mask, place)[..., 0] > 0
+        weights = _readings(flat, place, inside, mean, root, layer.group_size)
+        response = (flat[::5] - mean) @ weights
+        offset = -np.quantile(response, SILENT_SHARE, axis=(0, 1, 2))
+        raised.append(
+            _raise(
+                np.maximum(response + offset, 0),
+                place[::5],
+                _mask(around, place[::5]) > 0,
+            )
+        )
+        readings.append(weights)
+        offsets.append(offset - mean @ weights)
+    factor = np.array(raised) / scale
+    layer.votes.set_weights([kernel * factor, bias * factor])
+    set_centre(layer.readings, np.concatenate(readings, 1), np.concatenate(offsets))
+
+
+def choose_places(maps: np.ndarray, boxes: np.ndarray, count: int) -> np.ndarray:
+    """Indices of the places to keep, `(count,)`.
+
+    Args:
+        maps: `(N, V, H, W, D)`; view 0 is the image.
+        boxes: `(N, V, 5)` of the views.
+        count: at most `D`.
+    """
+    error = equivariance_error(maps, boxes)
+    images = maps[:, 0].reshape(len(maps), -1, maps.shape[-1])
+    fires = (images.max(1) > 0).mean(0) > FIRING_SHARE
+    order = np.argsort(np.where(fires, error, np.inf), kind="stable")
+    able = int(fires.sum())
+    kept = order[: max(count, min(able, round(STEADY_SHARE * len(order))))]
+    cell = images[..., kept].argmax(1)
+    width = maps.shape[3]
+    points = np.stack([cell // width, cell % width], -1).astype("float64")
+    taken = [0]
+    nearest = np.full(len(kept), np.inf)
+    while len(taken) < count:
+        steps = np.abs(points - points[:, taken[-1:]]).sum(-1).mean(0)
+        nearest = np.minimum(nearest, steps)
+        nearest[taken] = -1
+        taken.append(int(nearest.argmax()))
+    return kept[np.array(taken)]
+
+
+def _readings(
+    features: np.ndarray,
+    place: np.ndarray,
+    inside: np.ndarray,
+    mean: np.ndarray,
+    root: np.ndarray,
+    count: int,
+) -> np.ndarray:
+    """`(C, count)`: the place's own direction, and that with one reading each."""
+    channels = features.shape[-1]
+    wide = smoothed(smoothed(place, (3, 3)), (3, 3)).reshape(-1)
+    centred = features.reshape(-1, channels) - mean
+    step = max(1, len(centred) // MOST_CELLS)
+    cells, wanted = centred[::step].astype("float64"), wide[::step]
+    gram = cells.T @ cells
+    gram[np.arange(channels), np.arange(channels)] += (
+        1e-2 * np.trace(gram) / channels + 1e-9
+    )
+    own = np.linalg.solve(gram, cells.T @ (wanted - wanted.mean()))
+    own /= max((cells @ own).std(), 1e-9)
+    there = features[inside]
+    there = there[:: max(1, len(there) // MOST_PLACE_CELLS)].astype("float64")
+    there -= there.mean(0)
+    vectors = np.linalg.eigh(root @ (there.T @ there) @ root)[1][:, ::-1]
+    found = root @ np.resize(vectors.T, (max(count - 1, 0), channels)).T
+    found /= np.maximum((cells @ found).std(0), 1e-9)
+    directions = np.repeat(own[:, None], count, 1)
+    directions[:, 1:] += READING_SCALE * found
+    return directions.astype("float32")
+
+
+def _raise(readings: np.ndarray, place: np.ndarray, around: np.ndarray) -> float:
+    """What the place is multiplied by so that the maps' mass is concentrated there."""
+    count = readings.shape[-1]
+    inner, whole = (readings * around).sum(), readings.sum()
+    core, total = (place * around).sum() * count, place.sum() * count
+    missing = CONCENTRATION * whole - inner
+    gained = core - CONCENTRATION * total
+    if gained <= 0:
+        # A place that is not so concentrated itself: it shall at least outweigh.
+        return float(10 * whole / max(total, 1e-9))
+    return float(max(missing / gained, 1e-3))
+
+
+def start_residual(
+    encoder: Encoder, decoder: TeacherCopyDecoder, features: np.ndarray
+) -> None:
+    """Starts adapter, ordinary track and `p` so that the parts do what they can.
+
+    The adapter is the ridge regression of the tap's features, less their mean in each
+    cell, on the normalised parts; the ordinary track is what is missing then, sent
+    through the adapter's inverse; `p` is such that both keep their size. At last the
+    adapter is fitted to the parts with the ordinary track at its mean.
+
+    Args:
+        encoder, decoder: with their parts and the norms' state.
+        features: `(N, H, W, C)` of train images.
+    """
+    filters, channels = encoder.filters, features.shape[-1]
+    parts = _batched(
+        lambda batch: encoder(batch, training=False)["interpretable"], features
+    )
+    flat_parts, flat = parts.reshape(-1, filters), features.reshape(-1, channels)
+    cell_mean, mean = features.mean(0), flat.mean(0)
+    told, _ = _ridge(flat_parts, (features - cell_mean).reshape(-1, channels))
+    missing = flat - mean - (flat_parts - flat_parts.mean(0)) @ told
+    linear, _ = _ridge(flat, missing)
+    square = told.T @ told
+    square[np.arange(channels), np.arange(channels)] += (
+        1e-3 * np.trace(square) / channels + 1e-9
+    )
+    weights = linear @ np.linalg.solve(square, told.T)
+    needed = -np.quantile((flat - mean) @ weights, 0.02, axis=0)
+    size = max(float(np.quantile(needed, 0.9)), 1.0)
+    weights = weights / size
+    set_centre(encoder.ordinary_conv, weights, 1.0 - mean @ weights)
+    share = min(max(1 / (1 + size), 1e-3), 0.5)
+    encoder.gate.share_weight.assign(
+        np.log(share / (1 - share)) / encoder.gate.step_scale
+    )
+    ordinary = np.maximum((flat - mean) @ weights + 1.0, 0)
+    alpha = np.maximum(ordinary.mean(0), 1e-5)
+    encoder.norm_ordinary.set_alpha(alpha)
+    ordinary = (ordinary / alpha).reshape(features.shape[:-1] + (filters,))
+    alone = share * parts + (1 - share) * ordinary.mean(0)
+    matrix, bias = _ridge(alone.reshape(-1, filters), flat)
+    decoder.set_adapter(matrix, bias)
+
+
+def _ridge(
+    inputs: np.ndarray, outputs: np.ndarray, penalty: float = 1e-3
+) -> tuple[np.ndarray, np.ndarray]:
+    """Matrix and bias of the ridge regression; the penalty is relative to variances."""
+    mean_in, mean_out = inputs.mean(0), outputs.mean(0)
+    centred = inputs - mean_in
+    gram = (centred.T @ centred).astype("float64")
+    scale = np.sqrt(np.diag(gram)) + 1e-9
+    gram = gram / scale / scale[:, None]
+    gram[np.arange(len(gram)), np.arange(len(gram))] += penalty
+    cross = (centred.T @ (outputs - mean_out)).astype("float64") / scale[:, None]
+    matrix = (np.linalg.solve(gram, cross) / scale[:, None]).astype("float32")
+    return matrix, mean_out - mean_in @ matrix
+
+
+def _spread(place: np.ndarray) -> float:
+    """Standard deviation of a place's map where it fires."""
+    firing = place[place > 0]
+    return float(firing.std()) + 1e-6 if len(firing) else 1.0
+
+
+def _mask(mask: PartMask, maps: np.ndarray) -> np.ndarray:
+    return _batched(mask.mask, maps)
+
+
+def _batched(function: Any, inputs: np.ndarray, size: int = 128) -> np.ndarray:
+    """A function of tensors over an array, `size` rows at a time, as float32."""
+    parts = [
+        ops.convert_to_numpy(
+            ops.cast(function(ops.convert_to_tensor(inputs[i : i + size])), "float32")
+        )
+        for i in range(0, len(inputs), size)
+    ]
+    return np.concatenate(parts)

@@ -1,0 +1,165 @@
+"""Places: learned from views alone, chosen steady and apart, then read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from keras import ops
+from quick import learned
+from small_teacher import make_images, make_teacher
+from test_warm_start import scene
+
+from keras_explainer.datasets.feature_cache import FeatureCache
+from keras_explainer.errors import ConfigError
+from keras_explainer.explainer import Explainer
+from keras_explainer.explainer.equivariance_error import equivariance_error
+from keras_explainer.explainer.loading import load
+from keras_explainer.explainer.place_learner import PlaceLearner
+from keras_explainer.explainer.place_start import choose_places
+from keras_explainer.explainer.recipe import Recipe
+from keras_explainer.explainer.sensitivity import sensitivity
+from keras_explainer.explainer.warm_start import start_detectors
+from keras_explainer.gradients import input_gradient
+
+PLACES = {
+    "recipe": "places",
+    "filters": 12,
+    "places": 3,
+    "detectors": 8,
+    "place_epochs": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def grouped(small_teacher):
+    """Learned as a user does."""
+    explainer = Explainer(small_teacher, **PLACES)
+    explainer.compile("adam")
+    explainer.fit(make_images(24), epochs=8, batch_size=8, verbose=0)
+    return explainer
+
+
+def test_the_decoder_learns_and_the_places_stay(grouped):
+    losses = grouped.history.history
+    assert losses["parts_loss"][-1] < losses["parts_loss"][0]
+    assert losses["loss"][-1] < losses["loss"][0]
+    assert not {"filter_loss", "equivariance_loss"} & set(losses)
+    assert grouped.encoder.conv_1.trainable_variables == []
+    assert grouped.encoder.conv_2.trainable_variables == []
+
+
+def test_a_group_is_in_one_place(grouped):
+    """The votes outweigh the readings, so that the filters of a group peak together."""
+    maps = grouped.predict(make_images(8, seed=5), verbose=0, outputs=("maps",))
+    maps = np.asarray(maps["maps"])
+    peaks = maps.reshape(8, -1, 3, 4).argmax(1)
+    together = (peaks == peaks[..., :1]).mean()
+    assert together > 0.7
+    alone = (peaks[..., 0] == peaks[:, :1, 0]).mean()
+    assert alone < 0.9
+
+
+@pytest.mark.one_backend
+def test_the_seed_decides_and_files_keep_all(small_teacher, tmp_path):
+    images = make_images(24)
+    first, second = (learned(small_teacher, images, **PLACES) for _ in range(2))
+    for mine, theirs in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    first.save(tmp_path / "a.keras")
+    loaded = load(tmp_path / "a.keras", small_teacher)
+    assert loaded.recipe.places == 3
+    for mine, theirs in zip(first.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert not loaded.encoder.conv_2.trainable
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("answer", [None, "sigmoid"])
+def test_other_teachers(answer):
+    """Without a head, with several answers."""
+    explainer = learned(make_teacher(answer=answer), make_images(24), **PLACES)
+    assert np.isfinite(explainer.history.history["loss"]).all()
+
+
+@pytest.mark.one_backend
+def test_a_decoder_that_is_no_copy(small_teacher):
+    explainer = learned(small_teacher, make_images(24), decoder="conv", **PLACES)
+    assert np.isfinite(explainer.history.history["parts_loss"]).all()
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"filters": 10}, "10 filters cannot be shared out over 3 places.* 12"),
+        ({"warm_start": False}, "Recipe.warm_start must be True"),
+        ({"views_per_step": 1}, "Recipe.views_per_step must be at least 2"),
+        ({"peaks": 2}, "Recipe.peaks must be 1"),
+        ({"pool_size": 2}, "Recipe.pool_size must be 1"),
+        ({"detectors": 2}, "Recipe.detectors must be at least 3"),
+    ],
+    ids=str,
+)
+def test_settings_that_do_not_go_with_places(small_teacher, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        Explainer(small_teacher, **{**PLACES, **settings})
+
+
+@pytest.mark.one_backend
+def test_learning_places_makes_them_follow_the_image():
+    features, boxes = scene(0)
+    recipe = Recipe.resolve("places", detectors=6, places=1, place_epochs=30)
+    errors = []
+    for epochs in (0, 30):
+        learner = PlaceLearner(
+            Recipe.resolve(recipe, place_epochs=epochs), features.shape[2:]
+        )
+        start_detectors(
+            learner.conv_1, learner.conv_2, features, boxes, np.random.default_rng(0)
+        )
+        cache = FeatureCache(features, {}, boxes, key="scene", fingerprint="none")
+        learner.learn(cache, jit_compile=False)
+        flat = features.reshape(-1, 1, *features.shape[2:])
+        maps = ops.convert_to_numpy(learner({"features": flat})["maps"])
+        maps = maps.reshape(*features.shape[:2], *maps.shape[1:])
+        errors.append(float(np.mean(equivariance_error(maps, boxes))))
+    assert errors[1] < 0.7 * errors[0]
+
+
+@pytest.mark.one_backend
+def test_steady_places_apart_are_chosen():
+    images, views, side = 20, 2, 8
+    random = np.random.default_rng(0)
+    boxes = np.tile(np.array([0, 0, 1, 1, 0], "float32"), (images, views, 1))
+    maps = np.zeros((images, views, side, side, 6), "float32")
+    for n in range(images):
+        row, column = random.integers(1, 6, 2)
+        for v in range(views):
+            maps[n, v, row, column, 0] = 1  # a part
+            maps[n, v, row, column + 1, 1] = 1  # beside it
+            maps[n, v, 7 - row, 7 - column, 2] = 1  # another part
+            maps[n, v, *random.integers(0, 8, 2), 3] = 1  # follows nothing
+            maps[n, v, *random.integers(0, 8, 2), 4] = 1
+            maps[n, v, 0, 0, 5] = float(n == 0)  # hardly ever fires
+    assert set(choose_places(maps, boxes, 2)) in ({0, 2}, {1, 2})
+    assert set(choose_places(maps, boxes, 3)) == {0, 1, 2}
+
+
+@pytest.mark.one_backend
+def test_sensitivity_is_the_second_moment_of_the_jacobian(small_teacher):
+    features = np.random.default_rng(0).random((6, *small_teacher.tap_shape))
+    features = features.astype("float32")
+    expected = np.zeros((12, 12))
+    for output in range(5):
+
+        def logit(tap, output=output):
+            target = small_teacher.upper(tap)["top"]
+            return ops.sum(small_teacher.head(target)["logits"][:, output])
+
+        cells = ops.convert_to_numpy(input_gradient(logit, features)).reshape(-1, 12)
+        expected += cells.T.astype("float64") @ cells
+    expected /= len(features)
+    many = [sensitivity(small_teacher, features, seed) for seed in range(40)]
+    found = np.mean(many, 0)
+    assert np.linalg.norm(found - expected) < 0.1 * np.linalg.norm(expected)
+    np.testing.assert_allclose(many[0], many[0].T, atol=1e-9)
