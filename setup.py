@@ -95,7 +95,7 @@ setup(
         "keras_explainer.zoo": "zoo",
     },
     package_data={
-        "keras_explainer": ["py.typed", "results/*.schema.json"],
+        "keras_explainer": ["py.typed", "results/*.schema.json", "report/templates/*"],
         "keras_explainer.zoo": ["**/*.yaml", "**/*.json", "**/*.keras"],
     },
     include_package_data=False,

@@ -36,6 +36,10 @@ class ExportError(KerasExplainerError, RuntimeError):
     """An export that cannot be written, or would replace one."""
 
 
+class ReportError(KerasExplainerError, RuntimeError):
+    """A report that cannot be written, or would replace one."""
+
+
 class DivergenceError(KerasExplainerError, ArithmeticError):
     """Learning gave NaN or infinity; the last good weights were kept."""
 
