@@ -119,6 +119,7 @@ setup(
     ],
     extras_require={
         "report": ["matplotlib>=3.8", "jinja2>=3.1"],
+        "browser": ["playwright>=1.49"],
         "serving": ["tensorflow-serving-api>=2.18"],
         "spark": ["pyspark>=4.0", "pyarrow>=15.0", "pandas>=2.2"],
         "onnx": ["tf2onnx>=1.17", "onnx>=1.16", "onnxruntime>=1.20"],

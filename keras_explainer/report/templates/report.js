@@ -361,10 +361,13 @@
     if (event.key in moves) { event.preventDefault(); go(moves[event.key]); }
   });
   for (const link of document.querySelectorAll("a[data-step]"))
-    link.addEventListener("click", () => {
+    link.addEventListener("click", (event) => {
+      // The link would take the focus along.
+      event.preventDefault();
       byId("which").value = "all";
       steps = data.shown.map((_, at) => at);
       go(Number(link.dataset.step));
+      byId("images").scrollIntoView();
       byId("viewer").focus({ preventScroll: true });
     });
   go(0);
