@@ -120,6 +120,7 @@ setup(
     extras_require={
         "report": ["matplotlib>=3.8", "jinja2>=3.1"],
         "browser": ["playwright>=1.49"],
+        "tensorboard": ["tensorboard>=2.18"],
         "serving": ["tensorflow-serving-api>=2.18"],
         "spark": ["pyspark>=4.0", "pyarrow>=15.0", "pandas>=2.2"],
         "onnx": ["tf2onnx>=1.17", "onnx>=1.16", "onnxruntime>=1.20"],
@@ -139,6 +140,7 @@ setup(
             "scikit-learn>=1.5",
             "scipy>=1.13",
             "setuptools>=77",
+            "tensorboard>=2.18",
             "types-PyYAML",
             "wheel>=0.43",
             "mkdocs-material>=9.6",

@@ -54,6 +54,7 @@ _OBJECTS = {
     "load": "keras_explainer.explainer",
 }
 _PACKAGES = (
+    "callbacks",
     "datasets",
     "errors",
     "explainer",
@@ -62,6 +63,7 @@ _PACKAGES = (
     "layers",
     "losses",
     "metrics",
+    "plot",
     "report",
     "results",
     "runs",
@@ -80,6 +82,7 @@ __all__ = [
     "Teacher",
     "ViewSpec",
     "__version__",
+    "callbacks",
     "compare",
     "datasets",
     "errors",
@@ -90,6 +93,7 @@ __all__ = [
     "load",
     "losses",
     "metrics",
+    "plot",
     "report",
     "results",
     "runs",
