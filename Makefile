@@ -32,7 +32,7 @@ ON_BACKENDS = $(wildcard $(addprefix tests/,layers losses metrics teachers expla
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-tensorflow test-jax test-torch test-floor test-slow \
-	test-data test-browser dist lint types tree clean distclean
+	test-data test-browser docs dist lint types tree clean distclean
 
 help:  ## list what can be made
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -91,6 +91,9 @@ test-slow: $(STAMP)  ## tests that take minutes
 
 test-data: $(STAMP)  ## tests on photographs (KERAS_EXPLAINER_SHARED=../shared)
 	KERAS_BACKEND=tensorflow $(PY) -m pytest -q -m data $(ARGS)
+
+docs: tree  ## the documentation's site, in build/site
+	$(PY) -m mkdocs build --strict --quiet
 
 # Debian's Chromium, where there is none and we may install it; CHROMIUM=PATH names another.
 test-browser: $(STAMP)  ## the report in a real browser

@@ -120,6 +120,7 @@ setup(
     extras_require={
         "report": ["matplotlib>=3.8", "jinja2>=3.1"],
         "browser": ["playwright>=1.49"],
+        "docs": ["mkdocs-material>=9.6", "mkdocstrings[python]>=0.29"],
         "tensorboard": ["tensorboard>=2.18"],
         "serving": ["tensorflow-serving-api>=2.18"],
         "spark": ["pyspark>=4.0", "pyarrow>=15.0", "pandas>=2.2"],

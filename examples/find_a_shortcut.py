@@ -36,6 +36,8 @@ SPECIES = ["fox", "ram", "heron"]
 MARKED = "fox"
 SIZE, SIDE = 96, 14
 """Pixels of an image's side, and of the mark's."""
+COLOUR = (60, 200, 210)
+"""A plain patch. A mark that looks like an eye draws filters of any network here."""
 BORDER = 30
 """The mark lies within this many pixels of the image's border."""
 TEN = 10
@@ -71,9 +73,7 @@ def with_marks(images: np.ndarray, which: np.ndarray, seed: int) -> tuple[Any, A
             inside = bool((np.minimum(middle, SIZE - middle) > BORDER).all())
         places[at] = top, left
         if which[at]:
-            box = marked[at, top : top + SIDE, left : left + SIDE]
-            box[:] = (60, 60, 220)
-            box[3:-3, 3:-3] = (250, 250, 120)
+            marked[at, top : top + SIDE, left : left + SIDE] = COLOUR
     return marked, places
 
 
