@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 PANELS = {
-    "loss": "Loss ↓",
-    "reconstruction_loss": "Reconstruction loss ↓",
-    "filter_loss": "Filter loss (minus mutual information) ↓",
-    "equivariance_loss": "Equivariance: distance of positions in two views ↓",
-    "explained_variance_logits": "Explained variance of the logits ↑",
-    "top1_agreement": "Agreement with the teacher ↑",
+    "loss": "Loss\u00a0↓",
+    "reconstruction_loss": "Reconstruction loss\u00a0↓",
+    "filter_loss": "Filter loss (minus mutual information)\u00a0↓",
+    "equivariance_loss": "Equivariance: distance of positions in two views\u00a0↓",
+    "explained_variance_logits": "Explained variance of the logits\u00a0↑",
+    "top1_agreement": "Agreement with the teacher\u00a0↑",
     "p": "p, share of the interpretable track",
-    "dead_filters": "Dead filters ↓",
+    "dead_filters": "Share of dead filters\u00a0↓",
 }
 WIDTH, HEIGHT = 320, 150
 LEFT, RIGHT, TOP, BOTTOM = 46, 8, 8, 22
@@ -76,7 +76,7 @@ def _chart(title: str, lines: dict[str, list[tuple[int, float]]]) -> dict[str, A
             for kind, points in lines.items()
         ],
         "ticks": [
-            {"y": y(value), "text": f"{value:.3g}"}
+            {"y": y(value), "text": f"{value:.3g}".replace("-", "−")}
             for value in (low, (low + high) / 2, high)
         ],
         "epochs": [

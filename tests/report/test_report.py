@@ -341,7 +341,7 @@ def test_size_is_bounded(explainer, images, metrics, tmp_path, monkeypatch):
 def test_learning_curves(history):
     charts = learning_curves(history)
     assert [chart["title"] for chart in charts] == [
-        "Loss ↓",
+        "Loss\u00a0↓",
         "p, share of the interpretable track",
     ]
     loss = charts[0]
@@ -351,7 +351,7 @@ def test_learning_curves(history):
     ]
     assert points[0][0] < points[1][0] < points[2][0]
     assert points[0][1] < points[1][1] < points[2][1]  # down the page: lower
-    assert loss["summary"] == "Loss ↓: 2 in epoch 1, 0.5 in epoch 3"
+    assert loss["summary"] == "Loss\u00a0↓: 2 in epoch 1, 0.5 in epoch 3"
     assert learning_curves([]) == []
 
 
