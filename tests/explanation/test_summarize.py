@@ -90,6 +90,7 @@ def test_shares_sum_to_one(summary, maps):
     assert shares == pytest.approx(list(total / total.sum()), rel=1e-4, abs=1e-9)
 
 
+@pytest.mark.one_backend
 def test_part_figures_are_those_of_the_metrics(summary, maps, annotated):
     places = positions_of(maps["maps"], (32, 40))
     tracking = part_tracking(places, annotated.centres)
@@ -113,6 +114,7 @@ def test_information_is_minus_the_filter_loss(summary, measured, maps):
     assert max(found) <= summary.information_limit + 1e-4
 
 
+@pytest.mark.one_backend
 def test_memory_for_the_information_is_bounded(measured, many, monkeypatch):
     """Fewer images, evenly spread, where maps are many."""
     monkeypatch.setattr(survey, "INFORMATION_BYTES", 4 * 8 * 10 * 6 * 7)
@@ -132,6 +134,7 @@ def test_memory_for_the_information_is_bounded(measured, many, monkeypatch):
     assert few.by_use[0].present_share == max(o.present_share for o in few.filters)
 
 
+@pytest.mark.one_backend
 def test_tracking_finds_a_planted_part(measured, many, maps):
     """Centres that are a filter's own positions, and some noise."""
     places = positions_of(maps["maps"], (32, 40))
@@ -147,6 +150,7 @@ def test_tracking_finds_a_planted_part(measured, many, maps):
     assert one.top == ()
 
 
+@pytest.mark.one_backend
 def test_look_alikes(make_explainer, many):
     """A filter and its copy are a group."""
     explainer = make_explainer()
