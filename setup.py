@@ -95,7 +95,7 @@ setup(
         "keras_explainer.zoo": "zoo",
     },
     package_data={
-        "keras_explainer": ["py.typed", "results/*.schema.json"],
+        "keras_explainer": ["py.typed", "results/*.schema.json", "report/templates/*"],
         "keras_explainer.zoo": ["**/*.yaml", "**/*.json", "**/*.keras"],
     },
     include_package_data=False,
@@ -119,6 +119,9 @@ setup(
     ],
     extras_require={
         "report": ["matplotlib>=3.8", "jinja2>=3.1"],
+        "browser": ["playwright>=1.49"],
+        "docs": ["mkdocs-material>=9.6", "mkdocstrings[python]>=0.29"],
+        "tensorboard": ["tensorboard>=2.18"],
         "serving": ["tensorflow-serving-api>=2.18"],
         "spark": ["pyspark>=4.0", "pyarrow>=15.0", "pandas>=2.2"],
         "onnx": ["tf2onnx>=1.17", "onnx>=1.16", "onnxruntime>=1.20"],
@@ -139,6 +142,7 @@ setup(
             "scipy>=1.13",
             "setuptools>=77",
             "tensorflow-serving-api>=2.18",
+            "tensorboard>=2.18",
             "types-PyYAML",
             "wheel>=0.43",
             "mkdocs-material>=9.6",

@@ -55,6 +55,7 @@ _OBJECTS = {
     "load": "keras_explainer.explainer",
 }
 _PACKAGES = (
+    "callbacks",
     "datasets",
     "errors",
     "explainer",
@@ -63,6 +64,8 @@ _PACKAGES = (
     "layers",
     "losses",
     "metrics",
+    "plot",
+    "report",
     "results",
     "runs",
     "serving",
@@ -81,6 +84,7 @@ __all__ = [
     "Teacher",
     "ViewSpec",
     "__version__",
+    "callbacks",
     "compare",
     "datasets",
     "errors",
@@ -91,6 +95,8 @@ __all__ = [
     "load",
     "losses",
     "metrics",
+    "plot",
+    "report",
     "results",
     "runs",
     "serving",

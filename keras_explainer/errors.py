@@ -104,6 +104,10 @@ class BadImageError(ServingError, DataError):
         self.found = found
 
 
+class ReportError(KerasExplainerError, RuntimeError):
+    """A report that cannot be written, or would replace one."""
+
+
 class DivergenceError(KerasExplainerError, ArithmeticError):
     """Learning gave NaN or infinity; the last good weights were kept."""
 

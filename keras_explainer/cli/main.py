@@ -13,6 +13,7 @@ from keras_explainer.cli.evaluate import evaluate
 from keras_explainer.cli.explain import explain
 from keras_explainer.cli.export import export
 from keras_explainer.cli.name_parts import name_parts
+from keras_explainer.cli.report import report
 from keras_explainer.cli.serve_config import serve_config
 from keras_explainer.cli.teacher import teacher_app
 from keras_explainer.cli.train import train
@@ -32,6 +33,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(explain)
 app.command()(name_parts)
+app.command()(report)
 app.command()(export)
 app.command()(serve_config)
 app.command()(call)
@@ -76,6 +78,8 @@ def _options(
     keras-explainer evaluate runs/dog
 
     keras-explainer explain runs/dog photos/dog/*.jpg --out explained
+
+    keras-explainer report runs/dog --to reports/dog
     """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -30,8 +31,9 @@ def name_parts(
         str | None,
         typer.Option(
             "--json",
-            metavar="FILE",
-            help="Where the names go instead of part_names.json in the run.",
+            metavar="FILE|-",
+            help="Where the names go instead of part_names.json in the run; '-' "
+            "prints them.",
         ),
     ] = None,
 ) -> None:
@@ -54,6 +56,9 @@ def name_parts(
         (height, width), channels, directory=data, category=category
     ).test
     names = explanation.name_parts(explainer, images)
+    if json_ == "-":
+        typer.echo(json.dumps(names.to_dict(), indent=1, allow_nan=False))
+        return
     if json_ is None:
         folder.write_part_names(names)
     else:

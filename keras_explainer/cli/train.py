@@ -199,6 +199,12 @@ def train(
         bool,
         typer.Option("--overwrite", help="Replace a run that is in the folder."),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Check everything and say what would be learned."
+        ),
+    ] = False,
 ) -> None:
     """Learn an explainer from photographs, without labels.
 
@@ -245,6 +251,8 @@ def train(
             f"With --resume and no --teacher the run's own settings are used: leave "
             f"{', '.join(given)} out, or give the whole command again."
         )
+    if dry_run and resume:
+        raise ConfigError("--dry-run is for a new run: leave --resume out.")
     if not alone and (teacher is None or data is None):
         raise ConfigError(
             "train needs --teacher and --data (or --resume to go on with a run)."
@@ -296,6 +304,11 @@ def train(
                     )
                 ),
             )
+            if dry_run:
+                from keras_explainer.cli.plan import show_plan
+
+                show_plan(out, config, made, overwrite)
+                return
             run = runs.train(
                 out,
                 config,

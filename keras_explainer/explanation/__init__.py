@@ -6,6 +6,7 @@ from keras_explainer.explanation.filter_groups import filter_groups
 from keras_explainer.explanation.geometry import AREA_LEVEL, part_box, pixel_mask
 from keras_explainer.explanation.name_parts import name_parts
 from keras_explainer.explanation.pictures import explanation_picture, part_grid
+from keras_explainer.explanation.summarize import summarize
 
 __all__ = [
     "AREA_LEVEL",
@@ -18,4 +19,5 @@ __all__ = [
     "part_box",
     "part_grid",
     "pixel_mask",
+    "summarize",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -144,29 +144,62 @@ def draw_outlines(
         parts: Each with a colour; the last are drawn on top. Silent ones are left out.
         width: Of the lines, in pixels of the canvas.
     """
-    size = (canvas.height * _FINE, canvas.width * _FINE)
     groups: dict[frozenset[tuple[int, int]], list[Colour]] = {}
     for part, colour in parts:
         if part.cells:
             groups.setdefault(frozenset(part.cells), []).append(colour)
     for cells, colours in groups.items():
-        mask = unclipped_mask(
-            sorted(cells), size, explanation.map_size, explanation.beta
+        _draw_area(
+            canvas, cells, explanation.map_size, explanation.beta, colours, width
         )
-        slope = _slope(size, explanation)
-        # An edge of the opposite brightness, so that a line shows on any photograph.
-        casing = _band(mask, slope, _FINE * width * 1.9)
-        paste(canvas, _readable_on(colours[0]), casing, 0.75)
-        band = _band(mask, slope, _FINE * width)
-        sector = _sectors(mask, len(colours)) if len(colours) > 1 else None
-        for at, colour in enumerate(colours):
-            paste(canvas, colour, band if sector is None else band & (sector == at))
 
 
-def _slope(size: tuple[int, int], explanation: Explanation) -> float:
+def draw_area(
+    canvas: Image.Image,
+    cells: Iterable[tuple[int, int]],
+    map_size: tuple[int, int],
+    beta: float,
+    colour: Colour,
+    width: float,
+) -> None:
+    """Draws the outline of one part, see `draw_outlines`.
+
+    Args:
+        canvas: Changed in place.
+        cells: (row, column) of the mask's peaks; none draws nothing.
+        map_size: (rows, columns).
+        beta: Slope of the mask.
+        colour, width: Of the line, in pixels.
+    """
+    peaks = frozenset(cells)
+    if peaks:
+        _draw_area(canvas, peaks, map_size, beta, [colour], width)
+
+
+def _draw_area(
+    canvas: Image.Image,
+    cells: frozenset[tuple[int, int]],
+    map_size: tuple[int, int],
+    beta: float,
+    colours: Sequence[Colour],
+    width: float,
+) -> None:
+    size = (canvas.height * _FINE, canvas.width * _FINE)
+    mask = unclipped_mask(sorted(cells), size, map_size, beta)
+    slope = _slope(size, map_size, beta)
+    # An edge of the opposite brightness, so that a line shows on any photograph.
+    casing = _band(mask, slope, _FINE * width * 1.9)
+    paste(canvas, _readable_on(colours[0]), casing, 0.75)
+    band = _band(mask, slope, _FINE * width)
+    sector = _sectors(mask, len(colours)) if len(colours) > 1 else None
+    for at, colour in enumerate(colours):
+        paste(canvas, colour, band if sector is None else band & (sector == at))
+
+
+def _slope(size: tuple[int, int], map_size: tuple[int, int], beta: float) -> float:
     """By how much a mask falls over a pixel, straight towards its outline."""
-    rows, columns = explanation.map_size
-    per_cell = explanation.beta / max(rows, columns)
+    rows, columns = map_size
+    per_cell = beta / max(rows, columns)
     return per_cell * float(np.hypot(rows / size[0], columns / size[1]))
 
 

@@ -20,6 +20,7 @@ from keras_explainer.explanation.integrated_gradients import (
 from keras_explainer.explanation.part_naming import resolve_part_names
 from keras_explainer.explanation.path_gradients import PathGradients, Tracks
 from keras_explainer.explanation.ranking import mean_activations, scales
+from keras_explainer.explanation.read_batch import ReadBatch
 from keras_explainer.explanation.readout import Readout
 from keras_explainer.explanation.weight_check import check_weights
 from keras_explainer.results import Contributions, Explanation
@@ -110,18 +111,29 @@ class ExplanationJob:
 
     def run(self) -> Iterator[Explanation]:
         """The explanations, batch by batch."""
+        for batch in self.batches():
+            for row in range(len(batch)):
+                yield self.explanation(batch, row)
+
+    def batches(self) -> Iterator[ReadBatch]:
+        """What is read of the images, batch by batch.
+
+        Raises:
+            DataError: There are no images, another number of names, a teacher or an
+                explainer that gives NaN or infinity.
+        """
         index = 0
         for tap, targets in self.input.batches():
-            yield from self._batch(index, tap, targets)
+            yield self._read(index, tap, targets)
             index += len(tap)
         if not index:
             raise DataError("There are no images: the dataset is empty.")
         if self.names is not None and len(self.names) != index:
             raise DataError(f"There are {index} images but {len(self.names)} names.")
 
-    def _batch(
+    def _read(
         self, index: int, tap: np.ndarray, targets: dict[str, np.ndarray]
-    ) -> Iterator[Explanation]:
+    ) -> ReadBatch:
         read, given, again = self.readout.read(tap, targets, self.batch_size)
         self._check(index, "The teacher gives", tap, given)
         self._check(index, "The explainer gives", read["maps"], again)
@@ -131,12 +143,15 @@ class ExplanationJob:
             if self.class_index is not None:
                 classes[:] = self.class_index
         tracks = {name: read[name] for name in ("interpretable", "ordinary")}
-        shared = self._attribution(index, tracks, classes, again)
-        findings = Findings(self.explainer, read["maps"], read.get("masks"))
-        for row in range(len(tap)):
-            yield self._explanation(
-                index + row, row, int(classes[row]), findings, given, again, shared
-            )
+        return ReadBatch(
+            index=index,
+            maps=read["maps"],
+            classes=classes,
+            findings=Findings(self.explainer, read["maps"], read.get("masks")),
+            given=given,
+            again=again,
+            shared=self._attribution(index, tracks, classes, again),
+        )
 
     def _attribution(
         self, index: int, tracks: Tracks, classes: np.ndarray, again: Answers | None
@@ -178,16 +193,11 @@ class ExplanationJob:
                 "weights or the image are at fault."
             )
 
-    def _explanation(
-        self,
-        index: int,
-        row: int,
-        class_index: int,
-        findings: Findings,
-        given: Answers | None,
-        again: Answers | None,
-        shared: Attribution | None,
-    ) -> Explanation:
+    def explanation(self, batch: ReadBatch, row: int) -> Explanation:
+        """The explanation of an image of a batch."""
+        index, class_index = batch.index + row, int(batch.classes[row])
+        findings, shared = batch.findings, batch.shared
+        given, again = batch.given, batch.again
         if self.names is not None and index >= len(self.names):
             raise DataError(f"There are more images than the {len(self.names)} names.")
         answer = explained = reconstruction = own = None

@@ -28,6 +28,8 @@ class Findings:
         image_size, map_size: (height, width) in pixels and in cells.
         beta: Slope of the part mask.
         calibrated: Whether presence was calibrated.
+        positions: Of all filters in the n images.
+        present: (n, F) bool, whether each part is in each image.
     """
 
     def __init__(
@@ -40,9 +42,9 @@ class Findings:
         self.beta = explainer.encoder.conv_2.beta
         self.calibrated = explainer.presence.is_calibrated
         self._geometry = teacher.geometry
-        self._found = positions(maps, self.image_size)
-        self._others = _other_peaks(maps, masks, self._found)
-        self._present = explainer.presence.present(self._found.strength)
+        self.positions = positions(maps, self.image_size)
+        self._others = _other_peaks(maps, masks, self.positions)
+        self.present = explainer.presence.present(self.positions.strength)
 
     def parts(
         self,
@@ -61,13 +63,13 @@ class Findings:
             names: Of the filters.
             k: Keep the first that are present, None keeps all.
         """
-        strength = self._found.strength[row]
-        relative, present = strength / scales, self._present[row]
+        strength = self.positions.strength[row]
+        relative, present = strength / scales, self.present[row]
         order = rank(relative if contributions is None else contributions, present)
         if k is not None:
             order = order[: min(k, int(present.sum()))]
         return tuple(
-            self._part(
+            self.part(
                 row,
                 int(at),
                 float(relative[at]),
@@ -77,7 +79,7 @@ class Findings:
             for at in order
         )
 
-    def _part(
+    def part(
         self,
         row: int,
         filter: int,
@@ -85,9 +87,10 @@ class Findings:
         contribution: float | None,
         names: PartNames | None,
     ) -> PartFinding:
-        strength = float(self._found.strength[row, filter])
+        """The finding of one filter in one image of the batch."""
+        strength = float(self.positions.strength[row, filter])
         silent = strength <= 0
-        cell = divmod(int(self._found.cell[row, filter]), self.map_size[1])
+        cell = divmod(int(self.positions.cell[row, filter]), self.map_size[1])
         further: tuple[tuple[int, int], ...] = ()
         if self._others is not None and not silent:
             further = tuple(_pairs(self._others[row, :, :, filter]))
@@ -95,7 +98,7 @@ class Findings:
         named = None if names is None else names.of(filter)
         return PartFinding(
             filter=filter,
-            present=bool(self._present[row, filter]),
+            present=bool(self.present[row, filter]),
             strength=strength,
             relative_strength=relative,
             cell=None if silent else cell,

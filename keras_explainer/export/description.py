@@ -50,7 +50,7 @@ def description(
         "filters": explainer.filters,
         "tap_shape": list(teacher.tap_shape),
         "map_size": list(teacher.tap_shape[:2]),
-        "beta": mask.beta,
+        "beta": explainer.encoder.conv_2.beta,
         "peaks": mask.peaks,
         "part_count": part_count,
         "part_names": None if names is None else names.to_dict(),

@@ -43,6 +43,7 @@ class PartTable:
         self.scales = scales(mean_activations(explainer))
         self.levels = ops.convert_to_numpy(explainer.presence.levels)
         self.mask = explainer.encoder.conv_2.part_mask
+        self.beta = explainer.encoder.conv_2.beta
         named = [None if names is None else names.of(f) for f in range(filters)]
         self.names = ["" if one is None else one.name for one in named]
 
@@ -78,7 +79,7 @@ class PartTable:
         peak = tf.stack([cell // columns, cell % columns], axis=-1)
         centre = (tf.cast(peak, "float64") + 0.5) * stride
         low, high = self._extent(maps, flat, peak)
-        reach = (1 - AREA_LEVEL) * max(rows, columns) / self.mask.beta * stride
+        reach = (1 - AREA_LEVEL) * max(rows, columns) / self.beta * stride
         box = tf.concat(
             [
                 tf.maximum((low + 0.5) * stride - reach, 0.0),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_explainer.metrics.array_inputs import as_centres
+from keras_explainer.metrics.array_inputs import FloatArray, as_centres
 from keras_explainer.metrics.positions import Positions
 from keras_explainer.metrics.selection import (
     TOP,
@@ -43,6 +43,18 @@ def location_instability(
     Raises:
         DataError: `centres` cannot be used.
     """
+    per_filter = instability_by_filter(positions, centres, top=top)
+    measured = ~np.isnan(per_filter)
+    return float(per_filter[measured].mean()) if measured.any() else None
+
+
+def instability_by_filter(
+    positions: Positions, centres: Any, *, top: int = TOP
+) -> FloatArray:
+    """(C,) the same of each filter; NaN for dead ones and those without a figure.
+
+    Args, raises: as for `location_instability`.
+    """
     images, filters = positions.cell.shape
     centres = as_centres(centres, images)
     deviation = np.full((filters, centres.shape[1]), np.nan)
@@ -54,8 +66,7 @@ def location_instability(
         deviation[:, part] = np.sqrt(masked_variance(distance, valid, ddof=1))
     known = ~np.isnan(deviation) & positions.live[:, None]
     measured = known.any(1)
-    if not measured.any():
-        return None
+    per_filter = np.full(filters, np.nan)
     totals = np.where(known, deviation, 0).sum(1)[measured]
-    per_filter = totals / known.sum(1)[measured]
-    return float(per_filter.mean() / positions.diagonal)
+    per_filter[measured] = totals / known.sum(1)[measured] / positions.diagonal
+    return per_filter

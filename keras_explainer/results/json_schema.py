@@ -1,4 +1,4 @@
-"""The JSON schema of explanations."""
+"""The JSON schemas of results."""
 
 from __future__ import annotations
 
@@ -6,12 +6,26 @@ import json
 from pathlib import Path
 from typing import Any
 
+from keras_explainer.errors import ConfigError, did_you_mean
 
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of what `Explanations.to_dict` gives.
+KINDS = ("explanations", "summary")
 
-    It is the file `explanations.schema.json` beside this module; `$defs/explanation` in
-    it is that of a single `Explanation`.
+
+def json_schema(kind: str = "explanations") -> dict[str, Any]:
+    """The JSON Schema (2020-12) of what `to_dict` of a result gives.
+
+    Args:
+        kind: "explanations", of `Explanations` (`$defs/explanation` in it is that of a
+            single `Explanation`); "summary", of `ExplainerSummary`. It is the file
+            `KIND.schema.json` beside this module.
+
+    Raises:
+        ConfigError: another kind.
     """
-    path = Path(__file__).with_name("explanations.schema.json")
+    if kind not in KINDS:
+        raise ConfigError(
+            f"kind is one of {', '.join(KINDS)}, got {kind!r}. "
+            f"{did_you_mean(str(kind), KINDS)}"
+        )
+    path = Path(__file__).with_name(f"{kind}.schema.json")
     return json.loads(path.read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ from keras_explainer.runs.evaluation import evaluate
 from keras_explainer.runs.explainer_config import ExplainerConfig, resolve_recipe
 from keras_explainer.runs.fidelity import Fidelity
 from keras_explainer.runs.learning_config import LearningConfig
+from keras_explainer.runs.measured_images import measured_images
 from keras_explainer.runs.run_config import RunConfig
 from keras_explainer.runs.run_facts import RunFacts
 from keras_explainer.runs.run_folder import RunFolder
@@ -35,5 +36,6 @@ __all__ = [
     "read_labels",
     "resolve_recipe",
     "resume",
+    "measured_images",
     "train",
 ]

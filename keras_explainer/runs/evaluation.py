@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,11 @@ from keras import ops
 
 from keras_explainer.datasets import ImageFolder
 from keras_explainer.datasets.image_source import ImageSource
-from keras_explainer.errors import ConfigError, DataError
 from keras_explainer.explainer import Explainer
 from keras_explainer.metrics import PartMapFigures, constant_position
 from keras_explainer.runs.checkpoint import Progress
 from keras_explainer.runs.fidelity import Fidelity
+from keras_explainer.runs.measured_images import measured_images
 from keras_explainer.runs.run_folder import RunFolder
 from keras_explainer.teachers import Teacher
 
@@ -79,64 +78,9 @@ def evaluate(
         explainer = run
         if teacher is not None:
             explainer.attach(teacher)
-    images, facts = _images(run, explainer, data, category, on_bad)
-    if tuple(images.image_shape) != tuple(explainer.teacher.input_shape):
-        raise DataError(
-            f"The images are {tuple(images.image_shape)}; the teacher takes "
-            f"{tuple(explainer.teacher.input_shape)} (height, width, channels)."
-        )
-    if not len(images):
-        raise DataError("There are no images to measure on.")
+    folder = run if isinstance(run, RunFolder) else None
+    images, facts = measured_images(folder, explainer, data, category, on_bad)
     return _measure(explainer, images, facts, batch_size, progress)
-
-
-def _images(
-    run: RunFolder | Explainer,
-    explainer: Explainer,
-    data: Any,
-    category: str | None,
-    on_bad: str | None,
-) -> tuple[ImageSource, dict[str, Any]]:
-    """The images to measure on, and where they come from."""
-    if data is None or isinstance(data, str | os.PathLike):
-        height, width, channels = explainer.teacher.input_shape
-        if isinstance(run, RunFolder):
-            data = run.image_folder(
-                (height, width),
-                channels,
-                directory=data,
-                category=category,
-                on_bad=on_bad,
-            )
-        elif data is None:
-            raise ConfigError(
-                "An explainer without a run folder needs data to measure."
-            )
-        else:
-            data = ImageFolder(
-                data,
-                image_size=(height, width),
-                channels=channels,
-                category=category or None,
-                on_bad=on_bad or "skip",
-            )
-    elif category is not None or on_bad is not None:
-        raise ConfigError(
-            "category and on_bad go with a folder's path; these images are chosen."
-        )
-    if isinstance(data, ImageFolder):
-        facts = {
-            "directory": str(Path(data.directory).resolve()),
-            "category": data.category,
-            "split": data.split_record()["how"],
-        }
-        return data.test, facts
-    if not hasattr(data, "batches"):
-        raise DataError(
-            "Images to measure on are a folder's path, an ImageFolder, an ImageSubset "
-            f"or an ImageArray; got {type(data).__name__}."
-        )
-    return data, {"directory": None, "category": None, "split": None}
 
 
 def _measure(

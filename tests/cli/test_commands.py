@@ -322,3 +322,40 @@ def test_as_a_process(images, teacher_file, tmp_path):
     done = process("evaluate", "nowhere")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Error: There is no run folder nowhere.")
+
+
+@pytest.mark.one_backend
+def test_a_dry_run_says_what_would_be_learned(command, train_options, tmp_path):
+    out = tmp_path / "new"
+    done = command("train", *train_options, "--epochs", 3, "--out", out, "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert not out.exists()
+    for text in ("16 to learn from, 40 to measure on", "4 filters", "3 epochs", "tap"):
+        assert text in done.stdout
+    done = command("train", "--out", out, "--resume", "--dry-run")
+    assert done.exit_code == 2 and "--dry-run" in done.output
+
+
+@pytest.mark.one_backend
+def test_names_are_printed(command, run, images):
+    done = command("name-parts", run, "--data", images, "--json", "-")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["filters"] == 4
+
+
+@pytest.mark.one_backend
+def test_report(command, run, images, tmp_path):
+    """A run's own curves, names and figures are in its report."""
+    pytest.importorskip("jinja2")
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    done = command("report", copy, "--to", tmp_path / "report", "--shown", 2)
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "Learning curves" in page and '<circle class="dot"' in page
+    assert "run: small" in page
+    assert {path.name for path in copy.iterdir()} == {p.name for p in run.iterdir()}
+    again = command("report", copy, "--to", tmp_path / "report")
+    assert again.exit_code == 2 and "--force" in again.output
+    wrong = command("report", copy, "--to", tmp_path / "b.html", "--class", "7")
+    assert wrong.exit_code == 2 and "out of range" in wrong.output

@@ -25,6 +25,11 @@ SOURCES = {
     ),
     "keras_explainer/py.typed",
     "keras_explainer/results/explanations.schema.json",
+    "keras_explainer/results/summary.schema.json",
+    *(
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.glob("keras_explainer/report/templates/*")
+    ),
 }
 ZOO = {
     "keras_explainer/" + path.relative_to(ROOT).as_posix()
@@ -98,7 +103,7 @@ def test_metadata(metadata: Any) -> None:
     assert "# keras" in metadata.get_payload().lower()
     assert set(metadata.get_all("Provides-Extra")) == {
         *("report", "serving", "spark", "onnx", "jax", "torch", "dev"),
-        *("keras-hub", "matconvnet"),
+        *("keras-hub", "matconvnet", "browser", "docs", "tensorboard"),
     }
 
 

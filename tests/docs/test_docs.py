@@ -1,0 +1,83 @@
+"""The documents' code runs, and their links lead somewhere.
+
+Blocks of `python` and `bash` run in the order of the page, in one namespace and folder;
+what needs a network, other files or another program is a `console` block.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+# Their blocks are parts of a whole, or tested elsewhere (README: tests/examples).
+NOT_RUN = {"explanations.md", "serving.md", "zoo.md", "architecture.md"}
+PAGES = sorted(
+    path.relative_to(DOCS).as_posix()
+    for path in DOCS.rglob("*.md")
+    if path.name not in NOT_RUN
+)
+WITH_CODE = [
+    page
+    for page in PAGES
+    if any(
+        kind in ("python", "bash")
+        for kind, _ in BLOCK.findall((DOCS / page).read_text())
+    )
+]
+pytestmark = pytest.mark.one_backend
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_CODE)
+def test_code_runs(page: str, tmp_path: Path) -> None:
+    """One script of all the page's blocks, as a reader would type them."""
+    lines = ["import subprocess, sys"]
+    for kind, code in BLOCK.findall((DOCS / page).read_text(encoding="utf-8")):
+        if kind == "python":
+            lines.append(code)
+        elif kind == "bash":
+            lines.append(f"subprocess.run(['bash', '-ec', {code!r}], check=True)")
+    script = tmp_path / "page.py"
+    script.write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, script.name],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+
+def test_links_lead_somewhere() -> None:
+    for page in DOCS.rglob("*.md"):
+        text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+            if not target.startswith(("http://", "https://")):
+                assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_every_page_is_in_the_menu() -> None:
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for page in DOCS.rglob("*.md"):
+        assert page.relative_to(DOCS).as_posix() in menu
+
+
+def test_the_reference_has_every_public_name() -> None:
+    import keras_explainer as kx
+
+    text = (DOCS / "reference" / "python.md").read_text(encoding="utf-8")
+    for name in ("Explainer", "Recipe", "Teacher", "compare", "load"):
+        assert re.search(rf"^::: \S+\.{name}$", text, re.MULTILINE), name
+    assert set(kx.__all__) >= {"callbacks", "plot", "report"}
