@@ -34,15 +34,17 @@ PLACES = {
 def grouped(small_teacher):
     """Learned as a user does."""
     explainer = Explainer(small_teacher, **PLACES)
-    explainer.compile("adam")
-    explainer.fit(make_images(24), epochs=8, batch_size=8, verbose=0)
+    explainer.compile("adam", learning_rate=1e-3)
+    explainer.fit(make_images(24), epochs=40, batch_size=8, verbose=0)
     return explainer
 
 
 def test_the_decoder_learns_and_the_places_stay(grouped):
     losses = grouped.history.history
-    assert losses["parts_loss"][-1] < losses["parts_loss"][0]
-    assert losses["loss"][-1] < losses["loss"][0]
+    for name in ("loss", "parts_loss"):
+        # Epochs of three steps are noisy.
+        first, last = losses[name][:10], losses[name][-10:]
+        assert np.mean(last) < 0.97 * np.mean(first)
     assert not {"filter_loss", "equivariance_loss"} & set(losses)
     assert grouped.encoder.conv_1.trainable_variables == []
     assert grouped.encoder.conv_2.trainable_variables == []

@@ -223,6 +223,7 @@ def test_refusals(explainer, make_explainer, tmp_path):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_the_command(verified, tmp_path):
     def command(*arguments):
         return CliRunner().invoke(app, ["export", *map(str, arguments)])

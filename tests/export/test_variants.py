@@ -29,6 +29,7 @@ def load(folder):
 
 
 @tensorflow
+@pytest.mark.slow
 def test_kernels_in_half_precision(verified, exported, explainer, images, tmp_path):
     plain = explainer.teacher.classify(images)["outputs"]
     before = [np.asarray(w) for w in explainer.teacher.model.weights]
@@ -115,6 +116,7 @@ def program_teacher(tmp_path):
 
 
 @tensorflow
+@pytest.mark.slow
 def test_a_saved_model_as_teacher(verified, program_teacher, images, tmp_path):
     made = Explainer(program_teacher, filters=6, decoder="conv")
     made.statistics.started.assign(1.0)
