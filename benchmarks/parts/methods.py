@@ -22,7 +22,7 @@ FILTERS = 128
 EXPLAINERS: dict[str, dict[str, Any]] = {
     "paper's explainer": {"recipe": "paper"},
     "this explainer": {"recipe": "default"},
-    "this explainer, places": {"recipe": "places", "filters": 384},
+    "this explainer with places": {"recipe": "places", "filters": 384},
 }
 CONSTANT = "constant position"
 SHUFFLED = "this explainer, shuffled teacher"
