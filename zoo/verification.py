@@ -95,7 +95,7 @@ def load(subject: Subject) -> None:
     subject.teacher = teacher
     subject.images = smooth_images(IMAGES, teacher.input_shape, subject.seed)
     randomize(teacher.model, teacher.preprocess(subject.images), subject.seed)
-    _soften(teacher, subject.images)
+    soften(teacher, subject.images)
     geometry = teacher.geometry
     subject.figures |= {
         "parameters": parameters,
@@ -111,7 +111,7 @@ def load(subject: Subject) -> None:
     }
 
 
-def _soften(teacher: Teacher, images: np.ndarray) -> None:
+def soften(teacher: Teacher, images: np.ndarray) -> None:
     """Scales the last layer so that its softmax is not saturated."""
     if not teacher.has_head:
         return

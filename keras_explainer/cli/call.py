@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from keras_explainer.cli.options import Contributions, ExplainedClass, ExplanationsFile
 from keras_explainer.errors import ConfigError, DataError
 
 
@@ -25,27 +26,9 @@ def call(
         Path | None,
         typer.Option(help="Folder for explanations.json."),
     ] = None,
-    json_: Annotated[
-        str | None,
-        typer.Option(
-            "--json",
-            metavar="FILE|-",
-            help="Where the explanations go instead; '-' prints them.",
-        ),
-    ] = None,
-    class_: Annotated[
-        str | None,
-        typer.Option(
-            "--class",
-            metavar="INDEX|LABEL",
-            help="Class that is explained; by default the teacher's own, image by "
-            "image.",
-        ),
-    ] = None,
-    contributions: Annotated[
-        bool,
-        typer.Option(help="Say how much each part adds to the class' logit."),
-    ] = True,
+    json_: ExplanationsFile = None,
+    class_: ExplainedClass = None,
+    contributions: Contributions = True,
     parts: Annotated[
         int, typer.Option(min=1, help="Parts shown of an image, the first by rank.")
     ] = 6,

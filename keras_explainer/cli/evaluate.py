@@ -9,24 +9,13 @@ from typing import Annotated
 import typer
 
 from keras_explainer.cli.commands import load_libraries
+from keras_explainer.cli.options import Category, Data, OnBadAsInRun, TeacherFile
 
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of the run.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of images. Default: that of the run. Images that were learned "
-            "from are left out."
-        ),
-    ] = None,
-    category: Annotated[
-        str | None,
-        typer.Option(
-            help="Name, wnid or sub-folder of the images. Default: that of the run; '' "
-            "for all."
-        ),
-    ] = None,
+    data: Data = None,
+    category: Category = None,
     json_: Annotated[
         str | None,
         typer.Option(
@@ -35,17 +24,8 @@ def evaluate(
             help="Where the figures go; '-' prints them. Default: RUN/metrics.json.",
         ),
     ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="The teacher's file, if it has been moved."),
-    ] = None,
-    on_bad: Annotated[
-        str | None,
-        typer.Option(
-            metavar="skip|raise",
-            help="What to do with files that cannot be read. Default: as in the run.",
-        ),
-    ] = None,
+    weights: TeacherFile = None,
+    on_bad: OnBadAsInRun = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 32,
 ) -> None:
     """Measure an explainer on test images.

@@ -9,6 +9,13 @@ from typing import Annotated
 import typer
 
 from keras_explainer.cli.commands import load_libraries
+from keras_explainer.cli.options import (
+    Contributions,
+    ExplainedClass,
+    ExplanationsFile,
+    PartNamesFile,
+    TeacherFile,
+)
 from keras_explainer.errors import ConfigError, DataError
 
 
@@ -22,38 +29,11 @@ def explain(
     parts: Annotated[
         int, typer.Option(min=1, help="Parts shown in a picture, the first by rank.")
     ] = 6,
-    class_: Annotated[
-        str | None,
-        typer.Option(
-            "--class",
-            metavar="INDEX|LABEL",
-            help="Class that is explained; by default the teacher's own, image by "
-            "image.",
-        ),
-    ] = None,
-    contributions: Annotated[
-        bool,
-        typer.Option(help="Say how much each part adds to the class' logit."),
-    ] = True,
-    names: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with the names of the filters' parts; by default the run's own "
-            "part_names.json, if there is one."
-        ),
-    ] = None,
-    json_: Annotated[
-        str | None,
-        typer.Option(
-            "--json",
-            metavar="FILE|-",
-            help="Where the explanations go instead; '-' prints them.",
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="The teacher's file, if it has been moved."),
-    ] = None,
+    class_: ExplainedClass = None,
+    contributions: Contributions = True,
+    names: PartNamesFile = None,
+    json_: ExplanationsFile = None,
+    weights: TeacherFile = None,
     on_bad: Annotated[
         str,
         typer.Option(

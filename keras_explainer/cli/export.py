@@ -8,16 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from keras_explainer.cli.commands import load_libraries
-from keras_explainer.errors import RunError, did_you_mean
+from keras_explainer.cli.options import PartNamesFile, RunOrName, TeacherFile
+from keras_explainer.cli.zoo_explainer import zoo_explainer
 
 
 def export(
-    run: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN|NAME", help="Folder of the run, or an explainer of the zoo."
-        ),
-    ],
+    run: RunOrName,
     to: Annotated[
         Path, typer.Option(help="Folder of the served model; a version goes into it.")
     ],
@@ -28,13 +24,7 @@ def export(
     parts: Annotated[
         int, typer.Option(min=1, help="Parts an image, the first by rank.")
     ] = 8,
-    names: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with the names of the filters' parts; by default the run's own "
-            "part_names.json, if there is one."
-        ),
-    ] = None,
+    names: PartNamesFile = None,
     images: Annotated[
         Path | None,
         typer.Option(
@@ -63,10 +53,7 @@ def export(
             help="Without the teacher's lower part: features in, explanations out.",
         ),
     ] = False,
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="The teacher's file, if it has been moved."),
-    ] = None,
+    weights: TeacherFile = None,
 ) -> None:
     """Write teacher and explainer as one SavedModel, for TensorFlow Serving.
 
@@ -114,20 +101,10 @@ def _can_warm_up() -> bool:
 
 def _load(run: str, weights: Path | None) -> tuple[Any, Any, Any]:
     """The explainer, and names of its parts and train images if there are any."""
-    from keras_explainer import runs, zoo
+    from keras_explainer import runs
 
-    entries = zoo.ZooEntry.names()
     if not Path(run).exists():
-        if run in entries and weights is None:
-            return zoo.load(run), None, None
-        if run not in entries:
-            raise RunError(
-                f"{run} is neither the folder of a run nor an explainer of the zoo. "
-                f"{did_you_mean(run, entries)}"
-            )
-        raise RunError(
-            f"--weights is for the teacher of a run; {run} of the zoo has its own."
-        )
+        return zoo_explainer(run, weights), None, None
     folder = runs.RunFolder.open(run)
     explainer = folder.load_explainer(weights=weights)
     return explainer, folder.part_names, _train_images(folder, explainer)

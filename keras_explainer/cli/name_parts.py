@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from keras_explainer.cli.commands import load_libraries
+from keras_explainer.cli.options import TeacherFile
 
 
 def name_parts(
@@ -23,10 +24,7 @@ def name_parts(
     category: Annotated[
         str | None, typer.Option(help="Category; by default the run's own.")
     ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="The teacher's file, if it has been moved."),
-    ] = None,
+    weights: TeacherFile = None,
     json_: Annotated[
         str | None,
         typer.Option(

@@ -9,16 +9,21 @@ from typing import Annotated, Any
 import typer
 
 from keras_explainer.cli.commands import load_libraries
-from keras_explainer.errors import ConfigError, RunError, did_you_mean
+from keras_explainer.cli.options import (
+    Category,
+    Data,
+    ExplainedClass,
+    OnBadAsInRun,
+    PartNamesFile,
+    RunOrName,
+    TeacherFile,
+)
+from keras_explainer.cli.zoo_explainer import zoo_explainer
+from keras_explainer.errors import ConfigError
 
 
 def report(
-    run: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN|NAME", help="Folder of the run, or an explainer of the zoo."
-        ),
-    ],
+    run: RunOrName,
     to: Annotated[
         Path,
         typer.Option(
@@ -26,29 +31,9 @@ def report(
             help="Where it goes: a folder (report.html and summary.json), or a file.",
         ),
     ],
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of images. Default: that of the run. Images that were learned "
-            "from are left out."
-        ),
-    ] = None,
-    category: Annotated[
-        str | None,
-        typer.Option(
-            help="Name, wnid or sub-folder of the images. Default: that of the run; '' "
-            "for all."
-        ),
-    ] = None,
-    class_: Annotated[
-        str | None,
-        typer.Option(
-            "--class",
-            metavar="INDEX|LABEL",
-            help="Class that is explained; by default the teacher's own, image by "
-            "image.",
-        ),
-    ] = None,
+    data: Data = None,
+    category: Category = None,
+    class_: ExplainedClass = None,
     top: Annotated[
         int, typer.Option(min=0, max=100, help="Images for each filter.")
     ] = 12,
@@ -71,24 +56,9 @@ def report(
     force: Annotated[
         bool, typer.Option("--force", help="Replace a report that is there.")
     ] = False,
-    names: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with the names of the filters' parts; by default the run's own "
-            "part_names.json, if there is one."
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="The teacher's file, if it has been moved."),
-    ] = None,
-    on_bad: Annotated[
-        str | None,
-        typer.Option(
-            metavar="skip|raise",
-            help="What to do with files that cannot be read. Default: as in the run.",
-        ),
-    ] = None,
+    names: PartNamesFile = None,
+    weights: TeacherFile = None,
+    on_bad: OnBadAsInRun = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 32,
 ) -> None:
     """Write one HTML file that shows what an explainer found.
@@ -139,24 +109,13 @@ def _source(run: str, data: Path | None, weights: Path | None) -> tuple[Any, Any
     """The run or the zoo's explainer, and images for one that has no folder."""
     if Path(run).exists():
         return run, data
-    from keras_explainer.zoo import ZooEntry, load
-
-    entries = ZooEntry.names()
-    if run not in entries:
-        raise RunError(
-            f"{run} is neither the folder of a run nor an explainer of the zoo. "
-            f"{did_you_mean(run, entries)}"
-        )
-    if weights is not None:
-        raise RunError(
-            f"--weights is for the teacher of a run; {run} of the zoo has its own."
-        )
+    explainer = zoo_explainer(run, weights)
     if data is not None:
-        return load(run), data
+        return explainer, data
     if run != "creatures":
         raise ConfigError(f"{run} of the zoo comes without images: give --data FOLDER.")
     from keras_explainer.datasets.creatures import Creatures
     from keras_explainer.demo import demo
 
     drawn = Creatures(demo.IMAGE_SIZE, [demo.SPECIES], seed=demo.DATA_SEED)
-    return load(run), drawn.image_array(demo.TEST, start=demo.TRAIN)
+    return explainer, drawn.image_array(demo.TEST, start=demo.TRAIN)

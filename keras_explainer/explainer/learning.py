@@ -23,6 +23,7 @@ from keras_explainer.explainer.decoders import TeacherCopyDecoder
 from keras_explainer.explainer.place_learner import PlaceLearner
 from keras_explainer.explainer.place_start import start_groups, start_residual
 from keras_explainer.explainer.presence import presence_levels
+from keras_explainer.explainer.rate_schedule import rate_schedule
 from keras_explainer.explainer.relevance import relevance
 from keras_explainer.explainer.track_statistics import RunningMoments
 
@@ -285,17 +286,10 @@ def _measure_targets(explainer: Explainer, features: FeatureCache) -> None:
 
 
 def schedule_rate(explainer: Explainer, steps: int) -> None:
-    """Warm-up over a tenth of the steps, then a cosine decay to a fiftieth."""
+    """Gives the optimiser `rate_schedule`, where the rate is not the user's own."""
     if explainer._scheduled is None or not steps:
         return
-    warm = max(1, steps // 10)
-    explainer.optimizer.learning_rate = keras.optimizers.schedules.CosineDecay(
-        explainer._scheduled / 20,
-        decay_steps=max(1, steps - warm),
-        alpha=0.02,
-        warmup_target=explainer._scheduled,
-        warmup_steps=warm,
-    )
+    explainer.optimizer.learning_rate = rate_schedule(explainer._scheduled, steps)
 
 
 def measure_tracks(

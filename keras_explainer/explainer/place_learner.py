@@ -12,6 +12,7 @@ from keras import ops
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.feature_sequence import EpochOrder, FeatureSequence
 from keras_explainer.explainer.objective import Objective
+from keras_explainer.explainer.rate_schedule import rate_schedule
 from keras_explainer.explainer.recipe import Recipe
 from keras_explainer.layers import InterpretableConv2D
 
@@ -100,14 +101,7 @@ class PlaceLearner(keras.Model):
             features, batch, recipe.views_per_step, shuffle=True, seed=self.seed
         )
         steps = epochs * max(1, len(features) // batch)
-        warm = max(1, steps // 10)
-        rate = keras.optimizers.schedules.CosineDecay(
-            PLACE_RATE / 20,
-            decay_steps=max(1, steps - warm),
-            alpha=0.02,
-            warmup_target=PLACE_RATE,
-            warmup_steps=warm,
-        )
+        rate = rate_schedule(PLACE_RATE, steps)
         self.compile(keras.optimizers.Adam(rate), jit_compile=jit_compile)
         callbacks: list[keras.callbacks.Callback] = [EpochOrder(data)]
         if progress is not None:

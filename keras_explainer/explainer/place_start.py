@@ -61,12 +61,18 @@ def start_groups(
     values, vectors = np.linalg.eigh(metric)
     root = (vectors * np.sqrt(np.maximum(values, 1e-6 * values.max()))) @ vectors.T
     mean = flat.reshape(-1, flat.shape[-1]).mean(0)
+    centred = flat.reshape(-1, len(mean)) - mean
+    step = max(1, len(centred) // MOST_CELLS)
+    cells = centred[::step].astype("float64")
+    gram = _penalised(cells.T @ cells, 1e-2)
     readings, offsets, raised = [], [], []
     around = PartMask(layer.beta, flat=True)
     for k in range(layer.places):
         place = places[..., k : k + 1]
         inside = _mask(layer.part_mask, place)[..., 0] > 0
-        weights = _readings(flat, place, inside, mean, root, layer.group_size)
+        wanted = smoothed(smoothed(place, (3, 3)), (3, 3)).reshape(-1)[::step]
+        own = np.linalg.solve(gram, cells.T @ (wanted - wanted.mean()))
+        weights = _readings(own, flat[inside], cells, root, layer.group_size)
         response = (flat[::5] - mean) @ weights
         offset = -np.quantile(response, SILENT_SHARE, axis=(0, 1, 2))
         raised.append(
@@ -111,26 +117,23 @@ def choose_places(maps: np.ndarray, boxes: np.ndarray, count: int) -> np.ndarray
 
 
 def _readings(
-    features: np.ndarray,
-    place: np.ndarray,
-    inside: np.ndarray,
-    mean: np.ndarray,
+    own: np.ndarray,
+    there: np.ndarray,
+    cells: np.ndarray,
     root: np.ndarray,
     count: int,
 ) -> np.ndarray:
-    """`(C, count)`: the place's own direction, and that with one reading each."""
-    channels = features.shape[-1]
-    wide = smoothed(smoothed(place, (3, 3)), (3, 3)).reshape(-1)
-    centred = features.reshape(-1, channels) - mean
-    step = max(1, len(centred) // MOST_CELLS)
-    cells, wanted = centred[::step].astype("float64"), wide[::step]
-    gram = cells.T @ cells
-    gram[np.arange(channels), np.arange(channels)] += (
-        1e-2 * np.trace(gram) / channels + 1e-9
-    )
-    own = np.linalg.solve(gram, cells.T @ (wanted - wanted.mean()))
-    own /= max((cells @ own).std(), 1e-9)
-    there = features[inside]
+    """`(C, count)`: the place's own direction, and that with one reading each.
+
+    Args:
+        own: `(C,)`, predicts the place; of any length.
+        there: `(n, C)` features inside the place's mask.
+        cells: `(m, C)` centred features of all cells, to scale by.
+        root: `(C, C)`, of the answer's sensitivity.
+        count: filters of the group.
+    """
+    channels = len(own)
+    own = own / max((cells @ own).std(), 1e-9)
     there = there[:: max(1, len(there) // MOST_PLACE_CELLS)].astype("float64")
     there -= there.mean(0)
     vectors = np.linalg.eigh(root @ (there.T @ there) @ root)[1][:, ::-1]
@@ -177,10 +180,7 @@ def start_residual(
     told, _ = _ridge(flat_parts, (features - cell_mean).reshape(-1, channels))
     missing = flat - mean - (flat_parts - flat_parts.mean(0)) @ told
     linear, _ = _ridge(flat, missing)
-    square = told.T @ told
-    square[np.arange(channels), np.arange(channels)] += (
-        1e-3 * np.trace(square) / channels + 1e-9
-    )
+    square = _penalised(told.T @ told, 1e-3)
     weights = linear @ np.linalg.solve(square, told.T)
     needed = -np.quantile((flat - mean) @ weights, 0.02, axis=0)
     size = max(float(np.quantile(needed, 0.9)), 1.0)
@@ -197,6 +197,12 @@ def start_residual(
     alone = share * parts + (1 - share) * ordinary.mean(0)
     matrix, bias = _ridge(alone.reshape(-1, filters), flat)
     decoder.set_adapter(matrix, bias)
+
+
+def _penalised(square: np.ndarray, share: float) -> np.ndarray:
+    """A square matrix with a share of its mean diagonal added to the diagonal."""
+    size = len(square)
+    return square + (share * np.trace(square) / size + 1e-9) * np.eye(size)
 
 
 def _ridge(

@@ -32,7 +32,7 @@ class GroupedPartConv2D(keras.layers.Layer):
         group_size: filters `G` of a group; the layer has `F = K · G`, group by group.
         kernel_size: side(s) of the kernel that collects votes.
         beta: slope of the part template, for pictures and boxes of the part's area.
-        mask_beta, mask_flat, peaks: of the part mask, see `PartMask`.
+        mask_beta, mask_flat: of the part mask, see `PartMask`.
         kernel_initializer: as in `keras.layers.Conv2D`.
 
     Input: a pair, detections `(N, H, W, D)` and the tap's features `(N, H, W, C)`.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import html
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keras_explainer import files
 from keras_explainer.results.filter_pair import FilterPair
 from keras_explainer.results.filter_use import FilterUse
+from keras_explainer.results.json_file import JsonFile
 from keras_explainer.results.plain_text import decimal, html_table, text_table
 from keras_explainer.results.reading import (
     SCHEMA_VERSION,
@@ -26,7 +25,7 @@ _HEADER = ("filter of A", "filter of B", "similarity", "use by A", "use by B")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class Comparison(JsonFile):
     """Which filters of two explainers correspond, and which count in one alone.
 
     Attributes:
@@ -87,14 +86,6 @@ class Comparison:
                 only_a=tuple(listed(data["only_a"], FilterUse.from_dict)),
                 only_b=tuple(listed(data["only_b"], FilterUse.from_dict)),
             )
-
-    def save_json(self, path: str | os.PathLike[str]) -> None:
-        """Writes `to_dict()` to a file, atomically.
-
-        Raises:
-            OSError: The file cannot be written; an old one stays as it was.
-        """
-        files.write_json(path, self.to_dict())
 
     def table(self) -> str:
         """A text table: corresponding pairs, and what only one model uses."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import html
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keras_explainer import files
 from keras_explainer.errors import DataError
 from keras_explainer.results.filter_summary import FilterSummary
+from keras_explainer.results.json_file import JsonFile
 from keras_explainer.results.plain_text import (
     decimal,
     html_table,
@@ -25,7 +24,6 @@ from keras_explainer.results.reading import (
     listed,
     number,
     optional,
-    read_json,
     reading,
     text,
     two,
@@ -37,7 +35,7 @@ _HTML_ROWS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExplainerSummary:
+class ExplainerSummary(JsonFile):
     """What the filters of an explainer do over many images.
 
     Attributes:
@@ -168,23 +166,6 @@ class ExplainerSummary:
                 groups=tuple(tuple(group) for group in groups),
                 filters=tuple(listed(data["filters"], FilterSummary.from_dict)),
             )
-
-    def save_json(self, path: str | os.PathLike[str]) -> None:
-        """Writes `to_dict()` to a file, atomically.
-
-        Raises:
-            OSError: The file cannot be written; an old one stays as it was.
-        """
-        files.write_json(path, self.to_dict())
-
-    @classmethod
-    def load_json(cls, path: str | os.PathLike[str]) -> ExplainerSummary:
-        """Of a file that `save_json` wrote.
-
-        Raises:
-            DataError: There is no such file, or it holds something else.
-        """
-        return cls.from_dict(read_json(path))
 
     def table(self, filters: int | None = None) -> str:
         """A text table, the filters first that count most.

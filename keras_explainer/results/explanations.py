@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import html
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, overload
 
-from keras_explainer import files
 from keras_explainer.results.explanation import Explanation
+from keras_explainer.results.json_file import JsonFile
 from keras_explainer.results.plain_text import (
     decimal,
     html_table,
@@ -22,7 +21,6 @@ from keras_explainer.results.reading import (
     listed,
     number,
     optional,
-    read_json,
     reading,
     text,
     whole,
@@ -33,7 +31,7 @@ _HTML_ROWS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Explanations(Sequence[Explanation]):
+class Explanations(JsonFile, Sequence[Explanation]):
     """The explanations of several images by one explainer, a sequence in their order.
 
     Attributes:
@@ -100,23 +98,6 @@ class Explanations(Sequence[Explanation]):
                 share=number(data["share"]),
                 filters=whole(data["filters"]),
             )
-
-    def save_json(self, path: str | os.PathLike[str]) -> None:
-        """Writes `to_dict()` to a file, atomically.
-
-        Raises:
-            OSError: The file cannot be written; an old one stays as it was.
-        """
-        files.write_json(path, self.to_dict())
-
-    @classmethod
-    def load_json(cls, path: str | os.PathLike[str]) -> Explanations:
-        """Of a file that `save_json` wrote.
-
-        Raises:
-            DataError: There is no such file, or it holds something else.
-        """
-        return cls.from_dict(read_json(path))
 
     def table(self) -> str:
         """A text table with a line for each image."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import html
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import index
 from typing import Any
 
-from keras_explainer import files
 from keras_explainer.errors import DataError
+from keras_explainer.results.json_file import JsonFile
 from keras_explainer.results.part_name import PartName
 from keras_explainer.results.plain_text import decimal, html_table, text_table
 from keras_explainer.results.reading import (
@@ -18,7 +17,6 @@ from keras_explainer.results.reading import (
     check_version,
     listed,
     optional,
-    read_json,
     reading,
     text,
     whole,
@@ -28,7 +26,7 @@ _HEADER = ("filter", "part", "confidence", "R²", "images")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartNames:
+class PartNames(JsonFile):
     """Names of the parts that filters follow; filters without a name are left out.
 
     Attributes:
@@ -131,23 +129,6 @@ class PartNames:
                 names=tuple(listed(data["names"], PartName.from_dict)),
                 groups=tuple(tuple(group) for group in groups),
             )
-
-    def save_json(self, path: str | os.PathLike[str]) -> None:
-        """Writes `to_dict()` to a file, atomically.
-
-        Raises:
-            OSError: The file cannot be written; an old one stays as it was.
-        """
-        files.write_json(path, self.to_dict())
-
-    @classmethod
-    def load_json(cls, path: str | os.PathLike[str]) -> PartNames:
-        """Of a file that `save_json` wrote.
-
-        Raises:
-            DataError: There is no such file, or it holds something else.
-        """
-        return cls.from_dict(read_json(path))
 
     def table(self) -> str:
         """A text table with a line for each named filter, and the groups."""
