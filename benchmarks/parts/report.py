@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.parts.methods import METHODS
+from benchmarks.parts.methods import ABLATIONS, METHODS
 from keras_explainer.files import save_atomically, write_text
 
 COLUMNS = {
@@ -35,7 +35,7 @@ def means(rows: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
         row = {**row, "dead_share": row["dead_filters"] / row["filters"]}
         grouped[row["method"]].append(row)
     found = {}
-    for method in METHODS:
+    for method in (*METHODS, *ABLATIONS):
         if method not in grouped:
             continue
         found[method] = {
