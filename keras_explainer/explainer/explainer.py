@@ -55,8 +55,8 @@ class Explainer(TeacherBound, Explaining, keras.Model):
 
     Args:
         teacher: the frozen CNN.
-        filters: interpretable filters `F`, one part candidate each; None is the recipe's
-            number (128; 768 with places).
+        filters: interpretable filters `F`, one part candidate each; None is the
+            recipe's number (128; 768 with places).
         recipe: "default", "paper", a `Recipe`, or a dict of its settings.
         decoder: "fc", "conv", "teacher_copy" or None for what fits the teacher; or a
             layer from `x_enc` to `{target: features}` of your own.
