@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from float64_network import float64_network
+from keras import ops
 from reference import contributions as reference
 
 from keras_explainer.errors import ConfigError
