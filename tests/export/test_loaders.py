@@ -8,7 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from test_endpoints import assert_explains, call, close, encoded
+from answers import assert_explains, call, close, encoded
 
 pytestmark = pytest.mark.tensorflow
 
