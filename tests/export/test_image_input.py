@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from answers import assert_explains, assert_wrong, call, close, encoded, example
@@ -25,14 +27,21 @@ def test_encoded_images_of_the_teachers_size(loaded, explainer, images, tmp_path
     assert_explains(found, explainer, read, names=NAMES)
 
 
-def pixels(data, shape=(24, 32, 3)):
-    """What the program decodes."""
+@cache
+def decoder(shape):
+    """The program for images of a shape, traced once."""
     import tensorflow as tf
 
     from keras_explainer.export.image_input import ImageInput
 
-    decode = tf.function(ImageInput(shape, True).decoded)
-    images, status = decode(tf.constant([data]))
+    return tf.function(ImageInput(shape, True).decoded)
+
+
+def pixels(data, shape=(24, 32, 3)):
+    """What the program decodes."""
+    import tensorflow as tf
+
+    images, status = decoder(shape)(tf.constant([data]))
     assert status.numpy().tolist() == [b""]
     return images.numpy()[0]
 
