@@ -8,13 +8,13 @@ cut of each. Maps have odd and non-square sizes. The networks are in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 
 import archetype_networks as networks
 import keras
 import numpy as np
+from compilation import zero_initializers
 
 _KINDS: dict[str, tuple[Callable[[], keras.Model], str, list[str], str]] = {
     "plain": (networks.plain, "conv2", ["conv4"], "tf"),
@@ -60,18 +60,6 @@ ARCHETYPES = list(_KINDS)
 TAP = {name: kind[1] for name, kind in _KINDS.items()}
 TARGETS = {name: kind[2] for name, kind in _KINDS.items()}
 PREPROCESSING = {name: kind[3] for name, kind in _KINDS.items()}
-
-
-@contextmanager
-def zero_initializers() -> Iterator[None]:
-    """Within it layers start from zeros: on JAX a random start compiles every shape."""
-    kind = keras.initializers.VarianceScaling
-    random = kind.__call__
-    kind.__call__ = lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype)
-    try:
-        yield
-    finally:
-        kind.__call__ = random
 
 
 def build(name: str, seed: int = 0) -> keras.Model:
