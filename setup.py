@@ -128,7 +128,6 @@ setup(
         "jax": ["jax>=0.4.34"],
         "torch": ["torch>=2.13"],
         "keras-hub": ["keras-hub>=0.20"],
-        "matconvnet": ["scipy>=1.13"],
         "dev": [
             "build>=1.2",
             "hypothesis>=6.100",

@@ -24,7 +24,7 @@ CONFIGS = ROOT / "configs"
 SCHEMA = ROOT / "config.schema.json"
 MAX_BYTES = 256 << 10
 """The largest file that is read; the longest of the zoo has two KiB."""
-_SHOWN = 20
+_SHOWN, _DEEPEST = 20, 20
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -186,8 +186,14 @@ def _plain_yaml(path: Path) -> Any:
     if len(data) > MAX_BYTES:
         raise ValueError(f"it has more than {MAX_BYTES >> 10} KiB")
     text = data.decode("utf-8")
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
-        raise ValueError("aliases (*name) are not accepted; write the value out")
+    depth = 0
+    for event in yaml.parse(text):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("aliases (*name) are not accepted; write the value out")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:  # PyYAML's time grows with its square
+            raise ValueError(f"values lie in more than {_DEEPEST} others")
     return yaml.safe_load(text)
 
 

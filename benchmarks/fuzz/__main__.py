@@ -10,9 +10,11 @@ goes on. Files of a fault are left in build/fuzz. Writes benchmarks/results/fuzz
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,14 +41,19 @@ def worker(name: str, number: int, cases: int, out: Path) -> None:
     from benchmarks.fuzz.targets import targets
 
     logging.getLogger("keras_explainer").setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "case"
-        folder.mkdir()
-        target = targets()[name](folder if name == "parts.csv" else Path(place))
-        limit_memory(target)
-        kept = KEPT / "".join(letter for letter in name if letter.isalnum())
-        tally = run_cases(target, folder, number, cases, kept)
+    faulthandler.enable()
+    place = out.parent
+    folder = place / "case"
+    folder.mkdir()
+    target = targets()[name](folder if name == "parts.csv" else place)
+    limit_memory(target)
+    tally = run_cases(target, folder, number, cases, KEPT / slug(name))
     write_json(out, tally.to_dict())
+
+
+def slug(name: str) -> str:
+    """A target's name as a folder's."""
+    return "".join(letter for letter in name if letter.isalnum())
 
 
 def chunk(name: str, number: int, cases: int) -> dict[str, Any]:
@@ -60,8 +67,13 @@ def chunk(name: str, number: int, cases: int) -> dict[str, Any]:
         )
         if out.exists():
             return json.loads(out.read_text())
+        # The case that it was at is as it was written.
+        kept = KEPT / slug(name) / f"ended-{number}"
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(Path(place) / "case", kept)
     what = f"the process ended with {done.returncode}: {done.stderr[-1500:]}"
-    return {"cases": 0, "seconds": 0.0, "faults": [{"what": what}]}
+    fault = {"what": what, "files": kept.name}
+    return {"cases": 0, "seconds": 0.0, "faults": [fault]}
 
 
 def summed(chunks: list[dict[str, Any]]) -> dict[str, Any]:

@@ -73,9 +73,8 @@ def run_cases(
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.data())
-    def one(data: Any) -> None:
-        files = target.case(data.draw)
+    @given(st.composite(lambda draw: target.case(draw))())
+    def one(files: Files) -> None:
         if target.fresh:
             clear(folder)
         write(files, folder)

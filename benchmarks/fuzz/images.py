@@ -26,7 +26,7 @@ class Images(Target):
     """
 
     name = "images"
-    cases = 34_000
+    cases = 42_000
     megabytes = 1536
     seconds = 20.0
 

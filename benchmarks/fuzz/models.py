@@ -45,7 +45,7 @@ class MatNetworks(Target):
     """MatConvNet files, read and put into a network; plain and packed."""
 
     name = "MatConvNet"
-    cases = 10_000
+    cases = 12_000
     megabytes = 128
     seconds = 10.0
 
@@ -117,7 +117,7 @@ class FeatureCaches(Target):
     """A cache of features on disk: its state and its arrays, complete or half done."""
 
     name = "feature cache"
-    cases = 6_000
+    cases = 4_500
     megabytes = 256
     seconds = 20.0
 
@@ -177,7 +177,7 @@ class KerasFiles(Target):
     """`.keras` archives, as explainers and as teachers: members and archives."""
 
     name = ".keras"
-    cases = 3_000
+    cases = 1_500
     chunk = 300
     megabytes = 512
     seconds = 60.0

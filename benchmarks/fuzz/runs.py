@@ -22,7 +22,7 @@ class RunFolders(Target):
     """`RunFolder`: opened to read, opened to go on, its backup read."""
 
     name = "run folder"
-    cases = 15_000
+    cases = 8_000
     megabytes = 256
     seconds = 10.0
     fresh = True

@@ -48,7 +48,7 @@ class PartTables(Target):
     """`parts.csv`, and the folder of images that it describes."""
 
     name = "parts.csv"
-    cases = 20_000
+    cases = 24_000
     seconds = 5.0
 
     def __init__(self, folder: Path) -> None:
@@ -105,7 +105,7 @@ class ZooConfigs(Target):
     """The zoo's YAML: 43 configurations, damaged as text and as trees."""
 
     name = "zoo YAML"
-    cases = 12_000
+    cases = 8_000
     megabytes = 64
     seconds = 5.0
 

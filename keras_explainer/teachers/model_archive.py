@@ -6,12 +6,14 @@ import math
 import re
 import stat
 import threading
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import h5py
 import keras
 
 FREE_BYTES = 64 << 20
@@ -27,8 +29,9 @@ def load_model_archive(
     """Loads a .keras or .h5 file, without its compile state.
 
     In safe mode, so that no code in it is run. What it says of its own size is not
-    believed: it unpacks to 64 MiB or 20 times its size at most, and the layers that it
-    describes have no more weights than twice what it holds, and 64 MiB.
+    believed: it unpacks to no more than 20 times its size and 64 MiB; its arrays, and
+    the weights of the layers that it describes, have no more bytes than twice what it
+    holds, and 64 MiB. A file that lacks the weights of a layer is no model either.
 
     Args:
         path: the file.
@@ -41,7 +44,11 @@ def load_model_archive(
     held = path.stat().st_size
     if path.suffix == ".keras":
         held = _check_members(path, held)
-    with _bounded_weights(2 * held + FREE_BYTES):
+    elif h5py.is_hdf5(path):
+        _check_arrays(path, 2 * held + FREE_BYTES)
+    with _bounded_weights(2 * held + FREE_BYTES), warnings.catch_warnings():
+        # Keras goes on with random weights, and warns.
+        warnings.filterwarnings("error", message=".*freshly-initialized weights")
         return keras.saving.load_model(
             path, custom_objects=custom_objects, compile=False, safe_mode=True
         )
@@ -73,7 +80,32 @@ def _check_members(path: Path, size: int) -> int:
             f"it has {size} bytes and says that it unpacks to {held}, more than "
             f"{MOST_TIMES} times as many"
         )
+    with zipfile.ZipFile(path) as archive:
+        for name in names:
+            if name.endswith(".h5"):
+                with archive.open(name) as file:
+                    _check_arrays(file, 2 * held + FREE_BYTES)
     return held
+
+
+def _check_arrays(file: Any, most: int) -> None:
+    """Refuses HDF5 arrays that are declared larger than what is there, or elsewhere."""
+    declared = 0
+
+    def look(name: str, node: Any) -> None:
+        nonlocal declared
+        if not isinstance(node, h5py.Dataset):
+            return
+        if node.external or node.is_virtual:
+            raise ValueError(f"the array {name[:80]!r} lies in another file")
+        declared += math.prod(node.shape or ()) * node.dtype.itemsize
+        if declared > most:
+            raise ValueError(
+                f"its arrays have more than {most} bytes, more than the file holds"
+            )
+
+    with h5py.File(file, "r") as content:
+        content.visititems(look)
 
 
 @contextmanager
