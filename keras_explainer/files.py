@@ -99,6 +99,16 @@ def atomic_folder(
         raise
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Removes what writes that were killed left in a folder, which one process has."""
+    for path in folder.glob(".tmp-*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
+
+
 def _flush_folder(folder: Path) -> None:
     """Flushes the names in a folder, where the system can: a move outlives a crash."""
     if not hasattr(os, "O_DIRECTORY"):

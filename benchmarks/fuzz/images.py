@@ -26,7 +26,8 @@ class Images(Target):
     """
 
     name = "images"
-    cases = 42_000
+    cases = 46_000
+    chunk = 12_000
     megabytes = 1536
     seconds = 20.0
 

@@ -46,6 +46,7 @@ class MatNetworks(Target):
 
     name = "MatConvNet"
     cases = 12_000
+    chunk = 6_000
     megabytes = 128
     seconds = 10.0
 
@@ -117,7 +118,8 @@ class FeatureCaches(Target):
     """A cache of features on disk: its state and its arrays, complete or half done."""
 
     name = "feature cache"
-    cases = 4_500
+    cases = 3_000
+    chunk = 1_500
     megabytes = 256
     seconds = 20.0
 
@@ -177,8 +179,8 @@ class KerasFiles(Target):
     """`.keras` archives, as explainers and as teachers: members and archives."""
 
     name = ".keras"
-    cases = 1_500
-    chunk = 300
+    cases = 800
+    chunk = 200
     megabytes = 512
     seconds = 60.0
 

@@ -22,7 +22,8 @@ class RunFolders(Target):
     """`RunFolder`: opened to read, opened to go on, its backup read."""
 
     name = "run folder"
-    cases = 8_000
+    cases = 5_000
+    chunk = 2_500
     megabytes = 256
     seconds = 10.0
     fresh = True

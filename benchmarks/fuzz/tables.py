@@ -48,7 +48,8 @@ class PartTables(Target):
     """`parts.csv`, and the folder of images that it describes."""
 
     name = "parts.csv"
-    cases = 24_000
+    cases = 28_200
+    chunk = 10_000
     seconds = 5.0
 
     def __init__(self, folder: Path) -> None:
@@ -105,7 +106,8 @@ class ZooConfigs(Target):
     """The zoo's YAML: 43 configurations, damaged as text and as trees."""
 
     name = "zoo YAML"
-    cases = 8_000
+    cases = 5_000
+    chunk = 2_500
     megabytes = 64
     seconds = 5.0
 

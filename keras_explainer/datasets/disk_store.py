@@ -42,6 +42,7 @@ class DiskStore(FeatureStore):
                 return
             self._lock = FileLock(self.directory / "lock", "The cache", CacheError)
             try:
+                files.remove_leftovers(self.directory)
                 # Another process may have written in between.
                 known = self._read_state()
                 self._open("r+" if known is not None else "w+", known)

@@ -124,6 +124,7 @@ class RunFolder:
         lock = RunLock(folder / LOCK)
         try:
             cls.check_new(folder, overwrite)
+            files.remove_leftovers(folder)
             run = cls(folder, config, lock)
             # The old backup first: it must never seem to be the new run's.
             run.remove_backup()
@@ -147,6 +148,8 @@ class RunFolder:
         read_run_config(folder)
         lock = RunLock(folder / LOCK)
         try:
+            for place in (folder, folder / BACKUP):
+                files.remove_leftovers(place)
             return cls(folder, read_run_config(folder), lock)
         except BaseException:
             lock.release()
