@@ -3,8 +3,9 @@
     python -m benchmarks.fuzz [--target NAME] [--share 1.0] [--fresh]
 
 Cases are made in chunks, each by its own seed in a process of its own, which has
-a limit of memory and of time; finished chunks are kept, so that an interrupted campaign
-goes on. Files of a fault are left in build/fuzz. Writes benchmarks/results/fuzz.json.
+a limit of memory and of time. Finished chunks are kept in benchmarks/results/fuzz, so
+that an interrupted campaign goes on, round by round over all readers. Files of a fault
+are left in build/fuzz.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,7 +31,7 @@ from rich.table import Table
 from keras_explainer.files import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "benchmarks" / "results" / "fuzz.json"
+RESULTS = ROOT / "benchmarks" / "results" / "fuzz" / "table.json"
 KEPT = ROOT / "build" / "fuzz"
 
 
@@ -42,6 +44,7 @@ def worker(name: str, number: int, cases: int, out: Path) -> None:
 
     logging.getLogger("keras_explainer").setLevel(logging.ERROR)
     faulthandler.enable()
+    faulthandler.register(signal.SIGALRM, chain=True)
     place = out.parent
     folder = place / "case"
     folder.mkdir()
@@ -58,7 +61,9 @@ def slug(name: str) -> str:
 
 def chunk(name: str, number: int, cases: int) -> dict[str, Any]:
     """One chunk in a process of its own; a process that dies is a fault."""
-    with tempfile.TemporaryDirectory() as place:
+    # A disk would be most of the time of small files.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as place:
         out = Path(place) / "tally.json"
         command = [sys.executable, "-m", "benchmarks.fuzz", "--worker", name]
         command += [str(number), str(cases), str(out)]
@@ -108,30 +113,48 @@ def main() -> None:
     parser.add_argument("--fresh", action="store_true", help="forget earlier chunks")
     parser.add_argument("--json", type=Path, default=RESULTS)
     options = parser.parse_args()
-    progress = KEPT / f"{options.json.stem}-chunks.json"
+    progress = options.json.with_name("chunks.json")
     done: dict[str, dict[str, Any]] = {}
     if progress.exists() and not options.fresh:
         done = json.loads(progress.read_text())
-    names = options.target or list(known)
-    for name in names:
-        count = round(known[name].cases * options.share)
-        size = known[name].chunk
+    for name, number, cases in rounds(known, options.target, options.share):
+        key = f"{name}:{number}:{cases}"
+        if key in done:
+            continue
+        done[key] = chunk(name, number, cases)
+        write_json(progress, done)
+        faults = len(done[key]["faults"])
+        print(f"{key}: {done[key]['seconds']:.0f} s, {faults} faults", flush=True)
+        _write(options.json, done, known)
+    _print(_write(options.json, done, known)["targets"])
+
+
+def rounds(
+    known: dict[str, Any], names: list[str] | None, share: float
+) -> list[tuple[str, int, int]]:
+    """(target, seed, cases) of every chunk; the first ones of all targets first."""
+    found = []
+    for name in names or list(known):
+        size, count = known[name].chunk, round(known[name].cases * share)
         for number, start in enumerate(range(0, count, size)):
-            cases = min(size, count - start)
-            key = f"{name}:{number}:{cases}"
-            if key in done:
-                continue
-            done[key] = chunk(name, number, cases)
-            write_json(progress, done)
-            faults = len(done[key]["faults"])
-            print(f"{key}: {done[key]['seconds']:.0f} s, {faults} faults", flush=True)
+            found.append((name, number, min(size, count - start)))
+    return sorted(found, key=lambda one: one[1])
+
+
+def _write(path: Path, done: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """The figures of all chunks that are done, written and returned."""
     found = {}
     for name in known:
         chunks = [one for key, one in done.items() if key.startswith(f"{name}:")]
         if chunks:
-            found[name] = {**summed(chunks), "bound_mib": known[name].megabytes}
-    write_json(options.json, _result(found))
-    _print(found)
+            found[name] = {
+                **summed(chunks),
+                "planned": known[name].cases,
+                "bound_mib": known[name].megabytes,
+            }
+    result = _result(found)
+    write_json(path, result)
+    return result
 
 
 def _result(found: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import faulthandler
 import gc
 import resource
+import signal
 import sys
 import time
 import traceback
@@ -92,8 +92,8 @@ def run_case(target: Target, folder: Path, tally: Tally) -> None:
     """Reads one case, and notes what became of it."""
     before, start = _memory("VmRSS"), time.perf_counter()
     _reset_peak()
-    # A reader that hangs ends the process, with a traceback.
-    faulthandler.dump_traceback_later(4 * target.seconds, exit=True)
+    # A reader that hangs is ended, and its process with it (SIGALRM).
+    signal.setitimer(signal.ITIMER_REAL, 4 * target.seconds)
     fault = None
     try:
         target.read(folder)
@@ -107,7 +107,7 @@ def run_case(target: Target, folder: Path, tally: Tally) -> None:
         where = f"{Path(place.filename).name}:{place.lineno}"
         fault = f"{type(error).__name__} at {where}: {str(error)[:300]}"
     finally:
-        faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_REAL, 0)
     seconds, peak = time.perf_counter() - start, _memory("VmHWM") - before
     tally.cases += 1
     tally.slowest = max(tally.slowest, seconds)

@@ -27,7 +27,7 @@ class Images(Target):
 
     name = "images"
     cases = 46_000
-    chunk = 12_000
+    chunk = 11_500
     megabytes = 1536
     seconds = 20.0
 

@@ -46,7 +46,7 @@ class MatNetworks(Target):
 
     name = "MatConvNet"
     cases = 12_000
-    chunk = 6_000
+    chunk = 3_000
     megabytes = 128
     seconds = 10.0
 
@@ -119,7 +119,7 @@ class FeatureCaches(Target):
 
     name = "feature cache"
     cases = 3_000
-    chunk = 1_500
+    chunk = 750
     megabytes = 256
     seconds = 20.0
 

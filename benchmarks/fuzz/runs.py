@@ -23,7 +23,7 @@ class RunFolders(Target):
 
     name = "run folder"
     cases = 5_000
-    chunk = 2_500
+    chunk = 1_250
     megabytes = 256
     seconds = 10.0
     fresh = True

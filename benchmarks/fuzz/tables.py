@@ -49,7 +49,7 @@ class PartTables(Target):
 
     name = "parts.csv"
     cases = 28_200
-    chunk = 10_000
+    chunk = 7_050
     seconds = 5.0
 
     def __init__(self, folder: Path) -> None:
@@ -107,7 +107,7 @@ class ZooConfigs(Target):
 
     name = "zoo YAML"
     cases = 5_000
-    chunk = 2_500
+    chunk = 1_250
     megabytes = 64
     seconds = 5.0
 
