@@ -17,6 +17,11 @@ _CONTROLS |= {
 del _CONTROLS[ord("\n")], _CONTROLS[ord("\t")]
 
 
+def printable(text: str) -> str:
+    """`text` without what a terminal obeys: names of files may hold control codes."""
+    return text.translate(_CONTROLS)
+
+
 class KerasExplainerError(Exception):
     """Base of all errors that the package raises on purpose.
 
@@ -25,7 +30,7 @@ class KerasExplainerError(Exception):
     """
 
     def __str__(self) -> str:
-        text = super().__str__().translate(_CONTROLS)
+        text = printable(super().__str__())
         if len(text) <= MOST_LETTERS:
             return text
         return f"{text[: MOST_LETTERS - 500]} […] {text[-490:]}"

@@ -10,7 +10,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 pytest.importorskip("tensorflow")
 
-from benchmarks.long_run import WARM_UP, Watch, figures, plot  # noqa: E402
+from benchmarks.long_run import WARM_UP, Watch, figures, plot
 
 pytestmark = pytest.mark.one_backend
 
