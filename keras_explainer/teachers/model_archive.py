@@ -67,8 +67,8 @@ def _check_members(path: Path, size: int) -> int:
         members = archive.infolist()
     names = [member.filename for member in members]
     for member in members:
-        name = PurePosixPath(member.filename)
-        if name.is_absolute() or ".." in name.parts or "\\" in member.filename:
+        place = PurePosixPath(member.filename)
+        if place.is_absolute() or ".." in place.parts or "\\" in member.filename:
             raise ValueError(f"the member {member.filename[:80]!r} leaves the archive")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise ValueError(f"the member {member.filename[:80]!r} is a link")
