@@ -172,10 +172,10 @@ def main() -> None:
             process = start(second)
             if not locked(process, second):
                 break
-            # A quarter of the moments lie before the first epoch: images, features,
-            # start weights. The others lie in the next few epochs, so that there is
-            # something left to be killed.
-            if moments.random() < 0.25:
+            # The first moments and a quarter of the others lie before an epoch is done:
+            # images, features, start weights. The others lie in the next few epochs, so
+            # that there is something left to be killed.
+            if killed < options.kills // 5 or moments.random() < 0.25:
                 time.sleep(moments.uniform(0, first_epoch))
             elif changed(process, second, log_of(second)):
                 time.sleep(
