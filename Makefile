@@ -32,7 +32,8 @@ ON_BACKENDS = $(wildcard $(addprefix tests/,layers losses metrics teachers expla
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-tensorflow test-jax test-torch test-floor test-slow \
-	test-data test-serving test-browser docs dist lint types tree clean distclean
+	test-data test-serving test-browser fuzz killed long audit docs dist lint types tree \
+	clean distclean
 
 help:  ## list what can be made
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -99,6 +100,23 @@ test-serving: $(STAMP)  ## tests of serving, also by TF_SERVING_ADDRESS=host:850
 		{ echo "TF_SERVING_ADDRESS names no server: docs/how-to/serve.md"; exit 1; }
 	$(ONE_CORE) KERAS_BACKEND=tensorflow TF_SERVING_ADDRESS=$(TF_SERVING_ADDRESS) \
 		$(PY) -m pytest -q -m "$(QUICK)" tests/serving $(ARGS)
+
+# Figures: docs/reliability.md. An interrupted campaign of hostile files goes on.
+fuzz: $(STAMP)  ## a hundred thousand hostile files (ARGS='--share 0.1' for a tenth)
+	$(ONE_CORE) KERAS_BACKEND=tensorflow $(PY) -m benchmarks.fuzz $(ARGS)
+
+killed: $(STAMP)  ## learning killed at 20 random moments, in both recipes
+	for recipe in default places; do \
+		$(ONE_CORE) $(PY) -m benchmarks.killed --recipe $$recipe $(ARGS) || exit 1; done
+
+long: $(STAMP)  ## 200 epochs: memory and speed
+	$(ONE_CORE) KERAS_BACKEND=tensorflow $(PY) -m benchmarks.long_run $(ARGS)
+
+# Asks PyPI for known weaknesses of the locked versions. A version that PyPI does not
+# know is an error: a mirror without advisories would look like a clean result.
+audit: $(STAMP)  ## known weaknesses of the locked versions
+	$(PY) -m pip install --quiet 'pip-audit>=2.7'
+	$(PY) -m pip_audit -r requirements-dev.lock --no-deps --disable-pip --strict $(ARGS)
 
 docs: tree  ## the documentation's site, in build/site
 	$(PY) -m mkdocs build --strict --quiet

@@ -111,6 +111,7 @@ setup(
         # tensorflow-hub 0.16.1 imports pkg_resources, which setuptools 82 dropped.
         "setuptools<82",
         "numpy>=1.26",
+        "h5py>=3.11",
         "Pillow>=10.1",
         "typer>=0.20",
         "rich>=14.3",
@@ -128,7 +129,6 @@ setup(
         "jax": ["jax>=0.4.34"],
         "torch": ["torch>=2.13"],
         "keras-hub": ["keras-hub>=0.20"],
-        "matconvnet": ["scipy>=1.13"],
         "dev": [
             "build>=1.2",
             "hypothesis>=6.100",

@@ -7,9 +7,33 @@ import numbers
 from collections.abc import Iterable
 from typing import Any
 
+MOST_LETTERS = 4_000
+"""The longest message; what a file holds is quoted in it, and may be endless."""
+# Terminals obey these, and logs are read line by line.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+_CONTROLS |= {
+    code: f"\\u{code:04x}" for code in (0x2028, 0x2029, *range(0x202A, 0x202F))
+}
+del _CONTROLS[ord("\n")], _CONTROLS[ord("\t")]
+
+
+def printable(text: str) -> str:
+    """`text` without what a terminal obeys: names of files may hold control codes."""
+    return text.translate(_CONTROLS)
+
 
 class KerasExplainerError(Exception):
-    """Base of all errors that the package raises on purpose."""
+    """Base of all errors that the package raises on purpose.
+
+    As text it has at most 4,000 letters and no control characters: names of files and
+    what is in them are quoted.
+    """
+
+    def __str__(self) -> str:
+        text = printable(super().__str__())
+        if len(text) <= MOST_LETTERS:
+            return text
+        return f"{text[: MOST_LETTERS - 500]} […] {text[-490:]}"
 
 
 class TeacherError(KerasExplainerError, ValueError):

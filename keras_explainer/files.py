@@ -36,6 +36,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         os.replace(temporary, path)
+        _flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -69,6 +70,8 @@ def atomic_folder(
                 if file.is_file():
                     with file.open("rb") as written:
                         os.fsync(written.fileno())
+                else:
+                    _flush_folder(file)
             # mkdtemp makes private folders; give the usual permissions instead.
             umask = os.umask(0)
             os.umask(umask)
@@ -85,6 +88,7 @@ def atomic_folder(
                 elif path.exists():
                     raise FileExistsError(f"{path} exists.") from error
                 raise
+            _flush_folder(path.parent)
         finally:
             for folder in (temporary, old):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -93,6 +97,28 @@ def atomic_folder(
             with suppress(OSError):
                 folder.rmdir()
         raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what writes that were killed left in a folder, which one process has."""
+    for path in folder.glob(".tmp-*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
+
+
+def _flush_folder(folder: Path) -> None:
+    """Flushes the names in a folder, where the system can: a move outlives a crash."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    with suppress(OSError):  # some network file systems refuse it
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

@@ -58,11 +58,12 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, call):
 
 
 def test_data_is_on_disk_before_the_name_is(tmp_path, monkeypatch):
-    path, order = tmp_path / "a.txt", []
+    path, order, handles = tmp_path / "a.txt", [], []
     fsync, replace = os.fsync, os.replace
 
     def seen_fsync(handle):
         order.append(("fsync", os.fstat(handle).st_size))
+        handles.append(os.fstat(handle).st_ino)
         fsync(handle)
 
     def seen_replace(source, target):
@@ -72,7 +73,10 @@ def test_data_is_on_disk_before_the_name_is(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", seen_fsync)
     monkeypatch.setattr(os, "replace", seen_replace)
     files.write_text(path, "12345")
-    assert order == [("fsync", 5), ("replace", 5)]
+    # The file's bytes, then its name, then the folder that has the name.
+    assert [what for what, _ in order] == ["fsync", "replace", "fsync"]
+    assert order[:2] == [("fsync", 5), ("replace", 5)]
+    assert handles[1] == os.stat(tmp_path).st_ino
 
 
 @pytest.mark.parametrize("name", ["a.keras", "b.weights.h5", "c", "d.e.f.tar.gz"])

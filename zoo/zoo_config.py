@@ -22,6 +22,9 @@ from .zoo_entry import ROOT
 
 CONFIGS = ROOT / "configs"
 SCHEMA = ROOT / "config.schema.json"
+MAX_BYTES = 256 << 10
+"""The largest file that is read; the longest of the zoo has two KiB."""
+_SHOWN, _DEEPEST = 20, 20
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -127,13 +130,14 @@ class ZooConfig(_Strict):
                 message names file, key and what is accepted.
         """
         try:
-            text = path.read_text(encoding="utf-8")
-            content = yaml.safe_load(text)
-        except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError(f"{path} cannot be read: {reason}") from error
+            content = _plain_yaml(path)
+        except Exception as error:
+            # PyYAML's constructors raise KeyError, IndexError and others besides.
+            raise ConfigError(f"{path} cannot be read: {_short(error)}") from error
         if not isinstance(content, dict):
-            raise ConfigError(f"{path} must hold keys and values, got {content!r}.")
+            raise ConfigError(
+                f"{path} must hold keys and values, got {_short(content)}."
+            )
         try:
             config = cls.model_validate(content)
         except ValidationError as error:
@@ -171,6 +175,38 @@ class ZooConfig(_Strict):
         return json.dumps(schema, indent=1, sort_keys=True) + "\n"
 
 
+def _plain_yaml(path: Path) -> Any:
+    """The content of a YAML file of plain values, without aliases.
+
+    An alias stands for what may hold further aliases: a few lines could be more than a
+    memory holds as soon as they are written out, as in an error's message.
+    """
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"it has more than {MAX_BYTES >> 10} KiB")
+    text = data.decode("utf-8")
+    depth = 0
+    for event in yaml.parse(text):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("aliases (*name) are not accepted; write the value out")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:  # PyYAML's time grows with its square
+            raise ValueError(f"values lie in more than {_DEEPEST} others")
+    return yaml.safe_load(text)
+
+
+def _short(value: Any) -> str:
+    """A value or an error on one line, at most 200 letters."""
+    try:
+        text = str(value) if isinstance(value, Exception) else repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits; too deep
+        text = f"a {type(value).__name__} too long to be written"
+    text = " ".join(text.split())
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
 def _reasons(error: ValidationError, cls: type[BaseModel]) -> str:
     """The errors of pydantic on one line: key, what was given, what is accepted."""
     found = []
@@ -184,8 +220,8 @@ def _reasons(error: ValidationError, cls: type[BaseModel]) -> str:
         elif entry["type"] == "missing":
             found.append(f"{place} is missing.")
         else:
-            found.append(f"{place}: {entry['msg']}, got {entry['input']!r}.")
-    return " ".join(found)
+            found.append(f"{place}: {entry['msg']}, got {_short(entry['input'])}.")
+    return " ".join(found[:_SHOWN])
 
 
 def _keys(cls: type[BaseModel], place: tuple[Any, ...]) -> list[str]:

@@ -60,7 +60,7 @@ class ZooEntry:
         path = self.folder / name
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ZooError(f"{path} cannot be read: {error}") from error
         if not isinstance(record, dict):
             raise ZooError(f"{path} is no record of the zoo.")

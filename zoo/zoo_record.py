@@ -62,7 +62,14 @@ class ZooRecord:
             return cls(**content)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             raise ZooError(
                 f"{path} cannot be read ({error}). Delete it and verify {name} again."
             ) from error

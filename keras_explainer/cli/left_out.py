@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from keras_explainer.errors import printable
+
 
 def show_bad(bad: list[str]) -> None:
     """Lists files that were left out, on standard error."""
@@ -11,6 +13,8 @@ def show_bad(bad: list[str]) -> None:
         return
     typer.echo(f"{len(bad)} files were left out:", err=True)
     for text in bad[:20]:
-        typer.echo(f"  {text}", err=True)
+        # A name of a file may hold a line break and what looks like our own words.
+        line = printable(text).replace("\n", "\\x0a")
+        typer.echo(f"  {line}", err=True)
     if len(bad) > 20:
         typer.echo(f"  and {len(bad) - 20} more", err=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 _PARTS = (
@@ -81,7 +82,7 @@ def _variance(explainer: Mapping[str, Any]) -> Table:
     )
     for name in explainer["explained_variance"]:
         values = [c.get("explained_variance", {}).get(name) for c in columns]
-        table.add_row(name, *map(number, values))
+        table.add_row(escape(name), *map(number, values))
     values = [column.get("top1_agreement") for column in columns]
     table.add_row("(top1 agreement)", *map(number, values))
     return table

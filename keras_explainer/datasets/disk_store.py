@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ import numpy as np
 from keras_explainer import files
 from keras_explainer.datasets.feature_store import SCHEMA, FeatureStore
 from keras_explainer.errors import CacheError
+from keras_explainer.file_lock import FileLock
+
+_UNREADABLE = (ValueError, LookupError, TypeError, OverflowError, RecursionError)
 
 
 class DiskStore(FeatureStore):
@@ -28,8 +31,7 @@ class DiskStore(FeatureStore):
         super().__init__(shapes, dtype)
         self.directory: Path = directory
         self.key = key
-        self._lock = directory / "lock"
-        self._locked = False
+        self._lock: FileLock | None = None
 
     def __enter__(self) -> None:
         try:
@@ -38,8 +40,9 @@ class DiskStore(FeatureStore):
             if known is not None and known["done"] == self.count:
                 self._open("r", known)
                 return
-            self._take_lock()
+            self._lock = FileLock(self.directory / "lock", "The cache", CacheError)
             try:
+                files.remove_leftovers(self.directory)
                 # Another process may have written in between.
                 known = self._read_state()
                 self._open("r+" if known is not None else "w+", known)
@@ -50,7 +53,7 @@ class DiskStore(FeatureStore):
             raise self._failed(error) from error
 
     def __exit__(self, kind: Any, error: Any, _: Any) -> None:
-        if not self._locked:
+        if self._lock is None:
             return
         self._release()
         if isinstance(error, OSError):
@@ -108,8 +111,10 @@ class DiskStore(FeatureStore):
 
     def _open_checked(self, name: str, mode: Any, shape: tuple[int, ...]) -> np.ndarray:
         try:
-            array = np.load(self._path(name), mmap_mode=mode, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            # Not `np.load`, which would look for zip files and pickles.
+            array = np.lib.format.open_memmap(self._path(name), mode)
+        except Exception as error:
+            # A damaged header is parsed as Python's literals, with all of its errors.
             raise self._damaged(f"{name}.npy cannot be read ({error})") from error
         if array.shape != shape or array.dtype != self.dtype_of(name):
             raise self._damaged(
@@ -123,45 +128,23 @@ class DiskStore(FeatureStore):
         if not path.exists():
             return None
         try:
-            state = json.loads(path.read_text())
+            state = json.loads(path.read_text(encoding="utf-8"))
             fits = state["schema"] == SCHEMA and state["key"] == self.key
-            fits = fits and 0 <= int(state["done"]) <= self.count
-            state["lost"], state["total"] = float(state["lost"]), float(state["total"])
-        except (ValueError, KeyError, TypeError) as error:
+            fits = fits and type(state["done"]) is int
+            fits = fits and 0 <= state["done"] <= self.count
+            for name in ("lost", "total"):
+                state[name] = float(state[name])
+                fits = fits and 0 <= state[name] < math.inf
+        except _UNREADABLE as error:
             raise self._damaged(f"state.json cannot be read ({error})") from error
         if not fits:
             raise self._damaged("state.json is that of another cache")
         return state
 
-    def _take_lock(self) -> None:
-        for _ in range(2):
-            try:
-                handle = os.open(self._lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-            except FileExistsError:
-                owner = self._owner()
-                if owner is None or _is_running(owner):
-                    raise CacheError(
-                        f"The cache {self.directory} is being written by process "
-                        f"{owner}. Wait for it, or remove {self._lock} if it is gone."
-                    ) from None
-                self._lock.unlink(missing_ok=True)
-                continue
-            os.write(handle, str(os.getpid()).encode())
-            os.close(handle)
-            self._locked = True
-            return
-        raise CacheError(f"The cache {self.directory} is being written.")
-
-    def _owner(self) -> int | None:
-        try:
-            text = self._lock.read_text()
-        except OSError:
-            return None
-        return int(text) if re.fullmatch(r"\d+", text) else None
-
     def _release(self) -> None:
-        self._lock.unlink(missing_ok=True)
-        self._locked = False
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def _damaged(self, what: str) -> CacheError:
         return CacheError(
@@ -174,16 +157,6 @@ class DiskStore(FeatureStore):
             f"The cache {self.directory} cannot be written: {error}. Give it another "
             "place, use dtype 'float16', or fewer views."
         )
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _take_room(path: Path) -> None:

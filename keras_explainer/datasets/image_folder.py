@@ -340,7 +340,9 @@ def _recorded(split: Mapping[str, Any]) -> Mapping[str, Any]:
     """A split record, checked."""
     keys = ("how", "seed", "share", "train", "test")
     lists = isinstance(split, Mapping) and all(
-        isinstance(split.get(side), (list, tuple)) for side in ("train", "test")
+        isinstance(split.get(side), (list, tuple))
+        and all(isinstance(file, str) for file in split[side])
+        for side in ("train", "test")
     )
     if not lists or any(key not in split for key in keys):
         raise DataError(

@@ -361,7 +361,7 @@ def _high_byte(image: Image.Image) -> Image.Image:
     """A 16-bit grey image as 8-bit grey (Pillow's own conversion clips at 255)."""
     tags = getattr(image, "tag_v2", {})
     bits = int(tags.get(_TIFF_BITS, (16,))[0])  # Pillow reads 12-bit TIFF unscaled
-    values = np.asarray(image).astype(np.int64)
+    values = np.asarray(image).astype(np.int32)
     grey = (values >> (bits - 8)).clip(0, 255).astype(np.uint8)
     if tags.get(_TIFF_PHOTOMETRIC) == 0:  # white is zero, which Pillow ignores here
         grey = 255 - grey

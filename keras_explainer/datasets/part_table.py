@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_explainer import files
 from keras_explainer.errors import DataError
 
 from .containment import relative_posix, resolve_inside
@@ -213,7 +214,10 @@ class PartTable:
                 cells += ["" if math.isnan(v) else repr(float(v)) for v in values]
             writer.writerow(cells)
         try:
-            Path(path).write_bytes(buffer.getvalue().encode("utf-8"))
+            Path(
+                path
+            ).parent.stat()  # a folder is not made: its images would be missing
+            files.write_bytes(path, buffer.getvalue().encode("utf-8"))
         except (OSError, UnicodeEncodeError) as error:
             raise DataError(f"{os.fspath(path)} cannot be written: {error}") from error
 

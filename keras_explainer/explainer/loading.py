@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import keras
-
 from keras_explainer.errors import ConfigError
 from keras_explainer.explainer.explainer import Explainer
 from keras_explainer.teachers import Teacher
+from keras_explainer.teachers.model_archive import load_model_archive, reason
 
 
 def load(path: str | os.PathLike[str], teacher: Teacher | None = None) -> Explainer:
@@ -27,10 +26,10 @@ def load(path: str | os.PathLike[str], teacher: Teacher | None = None) -> Explai
     if not path.is_file():
         raise ConfigError(f"There is no file {path}.")
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, OSError, KeyError) as error:
+        model = load_model_archive(path)
+    except Exception as error:
         raise ConfigError(
-            f"{path} cannot be loaded as an explainer: {error}"
+            f"{path} cannot be loaded as an explainer: {reason(error)}"
         ) from error
     if not isinstance(model, Explainer):
         raise ConfigError(f"{path} holds a {type(model).__name__}, no explainer.")

@@ -84,3 +84,11 @@ def read_run_json(path: Path, folder: Path) -> Any:
             f"{path} cannot be read ({error}). It is damaged: learn the run again "
             "(--overwrite), or put a copy there."
         ) from error
+
+
+def foreign(path: Path) -> RunError:
+    """The error of a JSON file of a run folder that holds something else."""
+    return RunError(
+        f"{path} does not hold what keras_explainer writes there. Learn the run again "
+        "(--overwrite), or put a copy there."
+    )

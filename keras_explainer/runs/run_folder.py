@@ -16,17 +16,19 @@ from keras_explainer import files
 from keras_explainer.datasets import ImageFolder
 from keras_explainer.errors import DataError, RunError, TeacherError
 from keras_explainer.explainer import Explainer, load
+from keras_explainer.file_lock import is_locked, owner
 from keras_explainer.results import PartNames
 from keras_explainer.runs.run_config import RunConfig
 from keras_explainer.runs.run_files import (
     CONFIG,
     SPLIT,
+    foreign,
     is_run,
     read_run_config,
     read_run_json,
     writing,
 )
-from keras_explainer.runs.run_lock import RunLock, is_locked, owner
+from keras_explainer.runs.run_lock import RunLock
 from keras_explainer.teachers import Teacher
 
 logger = logging.getLogger(__name__)
@@ -122,6 +124,7 @@ class RunFolder:
         lock = RunLock(folder / LOCK)
         try:
             cls.check_new(folder, overwrite)
+            files.remove_leftovers(folder)
             run = cls(folder, config, lock)
             # The old backup first: it must never seem to be the new run's.
             run.remove_backup()
@@ -145,6 +148,8 @@ class RunFolder:
         read_run_config(folder)
         lock = RunLock(folder / LOCK)
         try:
+            for place in (folder, folder / BACKUP):
+                files.remove_leftovers(place)
             return cls(folder, read_run_config(folder), lock)
         except BaseException:
             lock.release()
@@ -206,17 +211,22 @@ class RunFolder:
     @property
     def split(self) -> dict[str, Any]:
         """Which images were for learning, see `ImageFolder.split_record`."""
-        return self._read(SPLIT)
+        return self._read(SPLIT, dict)
 
     @property
     def history(self) -> list[dict[str, Any]]:
         """The log: `{"epoch": 1, "loss": ..., ...}` of each epoch, None for NaN."""
-        return self._read(HISTORY)["epochs"]
+        rows = self._read(HISTORY, dict).get("epochs")
+        if isinstance(rows, list) and all(
+            isinstance(row, dict) and type(row.get("epoch")) is int for row in rows
+        ):
+            return rows
+        raise foreign(self.path / HISTORY)
 
     @property
     def metrics(self) -> dict[str, Any] | None:
         """The content of `metrics.json`; None if the run was not evaluated."""
-        return self._read(METRICS) if (self.path / METRICS).exists() else None
+        return self._read(METRICS, dict) if (self.path / METRICS).exists() else None
 
     @property
     def part_names(self) -> PartNames | None:
@@ -378,5 +388,8 @@ class RunFolder:
         """A context in which a failed write becomes a `RunError`."""
         return writing(self.path)
 
-    def _read(self, name: str) -> Any:
-        return read_run_json(self.path / name, self.path)
+    def _read(self, name: str, kind: type) -> Any:
+        content = read_run_json(self.path / name, self.path)
+        if not isinstance(content, kind):
+            raise foreign(self.path / name)
+        return content

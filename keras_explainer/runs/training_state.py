@@ -101,6 +101,7 @@ class TrainingState:
             RunError: a file that is damaged or of another version.
         """
         try:
+            _check_stored(path)
             with np.load(path, allow_pickle=False) as arrays:
                 head = json.loads(arrays["head"].tobytes())
                 if head["schema_version"] != SCHEMA_VERSION:
@@ -114,19 +115,25 @@ class TrainingState:
                 }
                 if head["best"] is None:
                     del groups["best"]
-                return cls(facts=head["facts"], **groups)
+                facts = head["facts"]
+                if type(facts["epoch"]) is not int or type(facts["rows"]) is not list:
+                    raise ValueError("it lacks the epochs that are done")
+                return cls(facts=facts, **groups)
         except RunError:
             raise
-        except (
-            OSError,
-            ValueError,
-            LookupError,
-            TypeError,
-            zipfile.BadZipFile,
-        ) as error:
+        except Exception as error:
+            # Damaged headers of zip and arrays raise errors of all kinds.
             raise RunError(
                 f"{path} is damaged ({error}). Learn the run again (--overwrite)."
             ) from error
+
+
+def _check_stored(path: Path) -> None:
+    """Refuses packed arrays: `write` packs none, and they could fill the memory."""
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{info.filename} is packed")
 
 
 def _own(explainer: Explainer) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import warnings
 from collections.abc import Sequence
 from os import PathLike
@@ -16,6 +15,7 @@ import numpy as np
 from keras_explainer.errors import TeacherError, did_you_mean
 from keras_explainer.teachers import applications
 from keras_explainer.teachers.fingerprint import file_sha256
+from keras_explainer.teachers.model_archive import load_model_archive, reason
 from keras_explainer.teachers.networks.matconvnet import load_matconvnet
 
 # Kinds of source, and the key of each that holds the path of its file.
@@ -188,7 +188,7 @@ def keras_hub_preset(
         model = keras_hub.models.Backbone.from_preset(preset)
     except Exception as error:
         raise TeacherError(
-            f"The preset '{preset}' cannot be had: {_reason(error)} Without a network "
+            f"The preset '{preset}' cannot be had: {reason(error)} Without a network "
             "give the folder of a preset that was saved with save_to_preset."
         ) from error
     folder = Path(preset).expanduser()
@@ -259,25 +259,23 @@ def load_model_file(path: Path, custom_objects: dict[str, Any] | None) -> keras.
         TeacherError: The file cannot be read as a model.
     """
     try:
-        return keras.saving.load_model(
-            path, custom_objects=custom_objects, compile=False, safe_mode=True
-        )
+        return load_model_archive(path, custom_objects)
     except Exception as error:
-        reason = _reason(error)
+        why = reason(error)
         hint = ""
-        if "ambda" in reason and "safe" in reason:
+        if "ambda" in why and "safe" in why:
             hint = (
                 " Such code is not run from a file: load the model yourself if you "
                 "trust it, and use Teacher(model)."
             )
-        elif "locate class" in reason or "Unknown layer" in reason:
+        elif "locate class" in why or "Unknown layer" in why:
             hint = " Give the missing class in custom_objects, or register it."
         elif "weights" in path.name:
             hint = (
                 " A file of weights holds no layers: use Teacher.from_applications"
                 "(..., weights=path), or load it into your model."
             )
-        raise TeacherError(f"'{path}' cannot be loaded: {reason}{hint}") from error
+        raise TeacherError(f"'{path}' cannot be loaded: {why}{hint}") from error
 
 
 def load_weights_file(model: keras.Model, path: Path, description: str) -> None:
@@ -305,14 +303,7 @@ def load_weights_file(model: keras.Model, path: Path, description: str) -> None:
             raise ValueError(f"It holds nothing for {', '.join(missed[:5])}.")
     except Exception as error:
         raise TeacherError(
-            f"The weights in '{path}' do not fit {description}: {_reason(error)} Check "
+            f"The weights in '{path}' do not fit {description}: {reason(error)} Check "
             "the constructor's arguments (width such as alpha, classes, include_top) "
             "against those that the file was saved with."
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    """Keras' reason on one line, without the values of variables."""
-    text = re.sub(r", value=.*", "", str(error), flags=re.DOTALL)
-    text = " ".join(text.split())[:500]
-    return text if text.endswith(".") else text + "."

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from small_teacher import CountedTeacher
 from keras_explainer.datasets import disk_store as disk_module
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.errors import CacheError
+from keras_explainer.file_lock import FileLock
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def truncate(path):
@@ -35,7 +39,19 @@ def pickled(path):
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
 
 
+def zipped(path):
+    path.write_bytes(b"PK\x03\x04" + path.read_bytes()[4:])
+
+
+def header(path):
+    """A header that ends in the middle of a literal."""
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"}", b"(", 1))
+
+
 DAMAGE = {
+    "zip": zipped,
+    "header": header,
     "truncated": truncate,
     "empty": lambda path: path.write_bytes(b""),
     "text": lambda path: path.write_text("no array"),
@@ -82,8 +98,14 @@ def test_damaged_arrays(small_teacher, source, tmp_path, damage, name, done):
         {"key": "0" * 64},
         {"schema": 99},
         {"lost": "x"},
+        {"lost": -1},
+        {"total": float("inf")},
+        {"done": float("inf")},
+        {"done": 3.5},
+        {"done": True},
+        "[" * 100_000,
     ],
-    ids=str,
+    ids=lambda state: str(state)[:20],
 )
 def test_damaged_or_foreign_state(small_teacher, source, tmp_path, state):
     FeatureCache.build(small_teacher, source, VIEWS, directory=tmp_path)
@@ -103,7 +125,19 @@ def test_a_removed_cache_is_computed_anew(small_teacher, source, in_memory, tmp_
     )
 
 
-def locked(small_teacher, source, tmp_path, owner):
+HOLD = """
+import sys
+from pathlib import Path
+from keras_explainer.errors import CacheError
+from keras_explainer.file_lock import FileLock
+with FileLock(Path(sys.argv[1]), "The cache", CacheError):
+    print("held", flush=True)
+    input()
+"""
+
+
+def interrupted(small_teacher, source, tmp_path):
+    """The lock file's place of a cache of which four images are done."""
     with pytest.raises(StopIt):
         FeatureCache.build(
             small_teacher,
@@ -113,24 +147,42 @@ def locked(small_teacher, source, tmp_path, owner):
             batch_size=6,
             progress=interrupt_at(4),
         )
-    lock = folder_of(tmp_path) / "lock"
-    lock.write_text(str(owner))
-    return lock
+    return folder_of(tmp_path) / "lock"
 
 
 def test_the_lock_of_a_running_process_is_respected(small_teacher, source, tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    lock = interrupted(small_teacher, source, tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(lock)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     try:
-        lock = locked(small_teacher, source, tmp_path, process.pid)
-        with pytest.raises(CacheError, match=f"process {process.pid}.*{lock}"):
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(CacheError, match=f"written by process {process.pid} on"):
             FeatureCache.build(small_teacher, source, VIEWS, directory=tmp_path)
-        assert lock.read_text() == str(process.pid)
+        assert lock.read_text().split()[0] == str(process.pid)
     finally:
-        process.communicate(b"\n")
-    # Now it has ended: the lock is stale.
+        process.kill()
+        process.communicate()
+    # Killed, it left its file, which blocks nobody.
+    assert lock.exists()
     with CountedTeacher(small_teacher) as counted:
         FeatureCache.build(small_teacher, source, VIEWS, directory=tmp_path)
     assert counted.images == (11 - 4) * 3 and not lock.exists()
+
+
+@pytest.mark.parametrize("text", ["", "1", "4194305", str(os.getpid()), "\xff"])
+def test_a_lock_file_that_nobody_holds_blocks_nobody(
+    small_teacher, source, in_memory, tmp_path, text
+):
+    """Left by a process that was killed, whose number another one may have by now."""
+    lock = interrupted(small_teacher, source, tmp_path)
+    lock.write_text(text)
+    found = FeatureCache.build(small_teacher, source, VIEWS, directory=tmp_path)
+    assert_same(found, in_memory, tolerance=1e-6)
+    assert not lock.exists()
 
 
 def test_the_same_process_does_not_write_twice_at_a_time(
@@ -152,12 +204,6 @@ def test_the_same_process_does_not_write_twice_at_a_time(
     assert_same(found, in_memory, tolerance=1e-6)
 
 
-def test_a_lock_without_owner_is_respected(small_teacher, source, tmp_path):
-    lock = locked(small_teacher, source, tmp_path, "")
-    with pytest.raises(CacheError, match=f"remove {lock}"):
-        FeatureCache.build(small_teacher, source, VIEWS, directory=tmp_path)
-
-
 def test_a_complete_cache_is_read_whoever_holds_a_lock(
     small_teacher, source, in_memory, tmp_path
 ):
@@ -173,14 +219,13 @@ def test_a_cache_that_another_process_finished_meanwhile_is_kept(
     small_teacher, source, in_memory, tmp_path, monkeypatch
 ):
     """It was finished between the look at its state and the lock."""
-    take_lock = disk_module.DiskStore._take_lock
 
-    def late(store):
+    def late(*arguments):
         monkeypatch.undo()
         FeatureCache.build(small_teacher, source, VIEWS, directory=tmp_path)
-        take_lock(store)
+        return FileLock(*arguments)
 
-    monkeypatch.setattr(disk_module.DiskStore, "_take_lock", late)
+    monkeypatch.setattr(disk_module, "FileLock", late)
     with CountedTeacher(small_teacher) as counted:
         found = FeatureCache.build(small_teacher, source, VIEWS, directory=tmp_path)
     assert counted.images == 33

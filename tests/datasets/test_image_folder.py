@@ -283,6 +283,8 @@ def test_a_recorded_split_and_a_column(tmp_path):
     [
         ({"how": "guess"}, "got 'guess'"),
         ({"train": None}, "keys how, seed"),
+        ({"train": [["a"]]}, "keys how, seed"),
+        ({"test": [1]}, "keys how, seed"),
         ({"train": ["a"], "test": ["a"]}, "both train and test"),
     ],
 )

@@ -145,3 +145,30 @@ def test_paths_must_stay_in_the_root(tmp_path):
     ):
         with pytest.raises(DataError, match=reason):
             reader.read(path, root)
+
+
+def megabytes(field):
+    """A figure of this process' memory, MiB."""
+    with open("/proc/self/status") as status:
+        (line,) = [line for line in status if line.startswith(field + ":")]
+    return int(line.split()[1]) / 1024
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="needs Linux")
+@pytest.mark.parametrize("kind", ["RGB", "RGBA", "I;16"])
+def test_the_largest_image_has_a_bound(tmp_path, kind):
+    """50 million pixels: what `docs/reliability.md` states."""
+    side = 7071
+    values = np.arange(side * side, dtype=np.uint32).reshape(side, side)
+    if kind == "I;16":
+        image = Image.fromarray(values.astype(np.uint16))
+    else:
+        image = Image.fromarray(values.astype(np.uint8)).convert(kind)
+    image.save(tmp_path / "a.png", compress_level=0)
+    del values, image
+    before = megabytes("VmRSS")
+    with open("/proc/self/clear_refs", "w") as peak:
+        peak.write("5")
+    assert ImageReader(SIZE).read(tmp_path / "a.png").shape == (*SIZE, 3)
+    assert 50 < megabytes("VmHWM") - before < 1536

@@ -103,7 +103,7 @@ def test_metadata(metadata: Any) -> None:
     assert "# keras" in metadata.get_payload().lower()
     assert set(metadata.get_all("Provides-Extra")) == {
         *("report", "serving", "spark", "onnx", "jax", "torch", "dev"),
-        *("keras-hub", "matconvnet", "browser", "docs", "tensorboard"),
+        *("keras-hub", "browser", "docs", "tensorboard"),
     }
 
 

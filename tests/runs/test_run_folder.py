@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from keras_explainer import files, runs
-from keras_explainer.errors import ConfigError, RunError, TeacherError
-from keras_explainer.runs.run_lock import is_locked
+from keras_explainer.errors import ConfigError, DataError, RunError, TeacherError
+from keras_explainer.file_lock import is_locked
 
 
 @pytest.fixture
@@ -131,6 +131,20 @@ def test_damaged_files_are_named(copy, name, teacher):
         opened = runs.RunFolder.open(copy)
         opened.load_explainer(teacher)
         opened.image_folder((40, 48))
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "1e400", "{}", '{"epochs": [1.5]}', "[" * 9999]
+)
+@pytest.mark.parametrize("name", ["history.json", "split.json", "metrics.json"])
+def test_files_that_hold_something_else_are_named(copy, name, content):
+    (copy / name).write_text(content)
+    run = runs.RunFolder.open(copy)
+    if name == "metrics.json" and content.startswith("{"):
+        assert run.metrics is not None  # any object: others add figures
+        return
+    with pytest.raises((RunError, DataError), match=r"\.json|recorded split"):
+        _ = run.metrics, run.history, run.image_folder((40, 48))
 
 
 @pytest.mark.parametrize("name", ["explainer.keras", "history.json"])
@@ -329,6 +343,19 @@ def test_an_explainer_that_cannot_be_saved_whole_leaves_the_old_one(
     assert not list((small_disk / "run").glob(".tmp-*"))
 
 
+def _packed(path: Path) -> None:
+    """Zeros that would fill a GiB."""
+    np.savez_compressed(path, head=np.zeros(1 << 30, np.uint8))
+
+
+def _without_epochs(path: Path) -> None:
+    runs.TrainingState([], [], {"epoch": "1", "rows": []}).write(path)
+
+
+def _pickled(path: Path) -> None:
+    np.savez(path, head=np.array([{"a": 1}], object))
+
+
 @pytest.mark.one_backend
 def test_a_damaged_backup_is_refused(config, teacher, tmp_path, eager):
     from test_training import Interrupt
@@ -344,6 +371,10 @@ def test_a_damaged_backup_is_refused(config, teacher, tmp_path, eager):
         runs.resume(out, teacher=teacher)
     with np.load(backup, allow_pickle=False) as arrays:
         assert "head" in arrays.files
+    for change in (_packed, _without_epochs, _pickled):
+        change(backup)
+        with pytest.raises(RunError, match="is damaged"):
+            runs.resume(out, teacher=teacher)
     state = runs.TrainingState([np.zeros(3)], [], {"epoch": 1, "rows": []})
     state.write(backup)
     with pytest.raises(RunError, match="of another explainer"):

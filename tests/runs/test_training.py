@@ -213,6 +213,27 @@ def test_resuming_with_other_settings_or_images_is_refused(
     assert done.config.status == "complete"
 
 
+@pytest.mark.one_backend
+def test_a_run_begun_with_other_software_goes_on_and_says_so(
+    config, teacher, tmp_path, eager, caplog
+):
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        runs.train(out, config, teacher=teacher, callbacks=[Interrupt(1, 0)])
+    path = out / "config.json"
+    content = json.loads(path.read_text())
+    content["versions"] |= {"keras": "3.0.0", "backend": "abacus"}
+    path.write_text(json.dumps(content))
+    left = [out / ".tmp-1.json", out / "backup" / ".tmp-2.npz"]
+    for file in left:  # of a write that was killed
+        file.write_text("half")
+    with caplog.at_level("WARNING"):
+        assert runs.resume(out, teacher=teacher).config.status == "complete"
+    (said,) = [one.message for one in caplog.records if "other software" in one.message]
+    assert "keras 3.0.0, now" in said and "backend abacus, now" in said
+    assert not any(file.exists() for file in left)
+
+
 def test_learning_sees_no_test_image_and_no_annotation(run, images, teacher):
     files, _ = drawn_data.centres(images)
     assert run.split["test"] == files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,38 @@ def test_files_that_are_no_configuration(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"x\.yaml"):
         ZooConfig.read(path)
+
+
+def bomb(depth: int) -> str:
+    """2 to the power of `depth` values in a line for each power."""
+    lines = [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, depth)]
+    return "\n".join(["a0: &a0 [x, x]", *lines, f"name: *a{depth - 1}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (bomb(40), "aliases .* are not accepted"),
+        ("a: &a [*a]", "aliases"),
+        ("x: " + "y" * (256 << 10), "more than 256 KiB"),
+        ("family: 0x" + "f" * 9_000, "too long to be written"),
+        ("name: 0x" + "f" * 9_000, "too long to be written"),
+        ("- 0x" + "f" * 9_000, "must hold keys and values"),
+        ("licence: 1" + ":59" * 9_000, "too long to be written"),
+        ("a: " + "[" * 20_000, "cannot be read"),
+        ("when: 2001-02-30", "cannot be read"),
+        ("!!python/object/apply:os.system ['exit 9']", "could not determine"),
+    ],
+    ids=lambda value: value[:12],
+)
+def test_hostile_yaml_is_refused_at_once(tmp_path, text: str, message: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    start = time.process_time()
+    with pytest.raises(ConfigError, match=message) as caught:
+        ZooConfig.read(path)
+    assert time.process_time() - start < 10
+    assert len(str(caught.value)) < 5_000
 
 
 @pytest.mark.parametrize("name", ["ResNet51", "resnet50", "../x", "/etc/passwd", ""])

@@ -1,0 +1,219 @@
+"""Learning that is killed at random moments, and what becomes of it.
+
+    python -m benchmarks.killed [--kills 20] [--recipe places] [--seed 0]
+
+A run of drawn creatures is learned once without interruption, in a process of its own.
+A second one of the same settings is killed (SIGKILL) at random moments, 20 times, and
+gone on with in a new process each time. After every kill all that the run folder and
+the cache hold must be whole: JSON that parses, a backup that reads, no explainer that
+does not load. At the end its weights are compared with those of the first, bit by bit.
+Writes benchmarks/results/killed/<recipe>.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import random
+import signal
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+import keras_explainer as kx
+from keras_explainer import runs
+from keras_explainer.datasets.creatures import Creatures
+from keras_explainer.errors import KerasExplainerError
+from keras_explainer.file_lock import is_locked
+from keras_explainer.files import write_json
+
+RESULTS = Path(__file__).parent / "results" / "killed"
+SETTINGS = {
+    "default": {},
+    "places": {"places": 4, "detectors": 8, "place_epochs": 3},
+}
+QUICKER = {"batch_size": 8, "views": 2}
+IMAGES = 24
+# Children are forked from a process that has imported everything and computed nothing:
+# each starts at once, with a backend of its own.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["keras_explainer.runs", "keras_explainer.zoo"])
+
+
+def config_of(recipe: str, images: Path, cache: Path, epochs: int) -> dict[str, Any]:
+    """What is learned, as `config.json` has it."""
+    return runs.RunConfig(
+        teacher=kx.zoo.load_teacher("creatures").source,
+        data=runs.DataConfig(str(images)),
+        explainer=runs.ExplainerConfig(
+            filters=8,
+            recipe=runs.resolve_recipe(recipe, {**QUICKER, **SETTINGS[recipe]}),
+        ),
+        learning=runs.LearningConfig(epochs=epochs, cache_dir=str(cache)),
+    ).to_dict()
+
+
+def learn(out: Path, config: dict[str, Any]) -> None:
+    """What a process does: begins the run, or goes on with it."""
+    runs.train(out, runs.RunConfig.from_dict(config), resume=True)
+
+
+def locked(process: Any, out: Path) -> bool:
+    """Waits until a process holds the run folder; False if it ended before."""
+    while process.is_alive():
+        if is_locked(out / "lock"):
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def log_of(out: Path) -> str:
+    """The log of the epochs that are done; "" where there is none."""
+    log = out / "log.csv"
+    return log.read_text() if log.exists() else ""
+
+
+def changed(process: Any, out: Path, before: str) -> bool:
+    """Waits until the log of a run is another; False if the process ended before."""
+    while process.is_alive():
+        if log_of(out) != before:
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def ended(process: Any) -> None:
+    """Waits for the end of a process, which must be a good one."""
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f"it ended with {process.exitcode}")
+
+
+def whole(out: Path, cache: Path) -> tuple[str, list[str]]:
+    """At which stage a killed run is, and what of it is not whole."""
+    broken = []
+    for path in [*out.rglob("*.json"), *cache.rglob("*.json")]:
+        if path.name.startswith(".tmp-"):
+            continue
+        try:
+            json.loads(path.read_text())
+        except ValueError as error:
+            broken.append(f"{path.name}: {error}")
+    backup, model = out / "backup" / "state.npz", out / "explainer.keras"
+    stage = "features"
+    if (out / "config.json").exists() and list(cache.rglob("state.json")):
+        state = json.loads(next(cache.rglob("state.json")).read_text())
+        stage = "features" if state["done"] < state.get("count", IMAGES) else "start"
+    if backup.exists():
+        try:
+            stage = f"epoch {runs.TrainingState.read(backup).facts['epoch'] + 1}"
+        except KerasExplainerError as error:
+            broken.append(f"backup: {error}")
+    if model.exists():
+        stage = "end"
+        try:
+            keras.saving.load_model(model, compile=False)
+        except Exception as error:
+            broken.append(f"explainer: {error}")
+    return stage, broken
+
+
+def weights(out: Path) -> list[np.ndarray]:
+    """Of the learned explainer, its teacher from the recorded file."""
+    return runs.RunFolder.open(out).load_explainer().get_weights()
+
+
+def main() -> None:
+    """Prints what was met and writes JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--recipe", choices=list(SETTINGS), default="default")
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    moments = random.Random(options.seed)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        images = folder / "images"
+        Creatures(96, ["griffin"], seed=3).write_folder(images, IMAGES, 0)
+        first, second = folder / "first", folder / "second"
+
+        def start(out: Path) -> Any:
+            cache = folder / f"cache-{out.name}"
+            config = config_of(options.recipe, images, cache, options.epochs)
+            process = PROCESSES.Process(target=learn, args=(out, config))
+            process.start()
+            return process
+
+        process = start(first)
+        locked(process, first)
+        began = time.monotonic()
+        changed(process, first, "")
+        first_epoch = time.monotonic() - began
+        ended(process)
+        learning = time.monotonic() - began
+        epoch = (learning - first_epoch) / max(1, options.epochs - 1)
+        print(f"learned without interruption in {learning:.0f} s", flush=True)
+        stages: Counter[str] = Counter()
+        broken: list[str] = []
+        killed = 0
+        while killed < options.kills:
+            process = start(second)
+            if not locked(process, second):
+                break
+            # The first moments and a quarter of the others lie before an epoch is done:
+            # images, features, start weights. The others lie in the next few epochs, so
+            # that there is something left to be killed.
+            if killed < options.kills // 5 or moments.random() < 0.25:
+                time.sleep(moments.uniform(0, first_epoch))
+            elif changed(process, second, log_of(second)):
+                time.sleep(
+                    moments.uniform(0, 0.9 * options.epochs * epoch / options.kills)
+                )
+            process.kill()
+            process.join()
+            if process.exitcode != -signal.SIGKILL:
+                break
+            killed += 1
+            stage, found = whole(second, folder / "cache-second")
+            stages[stage.split()[0]] += 1
+            broken += found
+            print(f"killed {killed}: {stage} {found or ''}", flush=True)
+        ended(start(second))
+        pairs = list(zip(weights(first), weights(second), strict=True))
+        differ = sum(not np.array_equal(a, b) for a, b in pairs)
+        left = [p.name for p in second.rglob("*") if p.name.startswith(".tmp-")]
+        epochs = len(runs.RunFolder.open(second).history)
+    result: dict[str, Any] = {
+        "recipe": options.recipe,
+        "kills": killed,
+        "killed_in": dict(sorted(stages.items())),
+        "epochs": epochs,
+        "arrays": len(pairs),
+        "arrays_that_differ": differ,
+        "not_whole": broken,
+        "temporary_files_left": len(left),
+        "seconds_uninterrupted": round(learning, 1),
+        "seed": options.seed,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "keras": keras.__version__,
+    }
+    write_json(RESULTS / f"{options.recipe}.json", result)
+    print(json.dumps(result, indent=1))
+    if differ or broken or killed < options.kills:
+        raise SystemExit("it does not hold")
+
+
+if __name__ == "__main__":
+    main()
