@@ -16,6 +16,7 @@ from keras_explainer import files
 from keras_explainer.datasets import ImageFolder
 from keras_explainer.errors import DataError, RunError, TeacherError
 from keras_explainer.explainer import Explainer, load
+from keras_explainer.folder_lock import is_locked, owner
 from keras_explainer.results import PartNames
 from keras_explainer.runs.run_config import RunConfig
 from keras_explainer.runs.run_files import (
@@ -26,7 +27,7 @@ from keras_explainer.runs.run_files import (
     read_run_json,
     writing,
 )
-from keras_explainer.runs.run_lock import RunLock, is_locked, owner
+from keras_explainer.runs.run_lock import RunLock
 from keras_explainer.teachers import Teacher
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ import pytest
 
 from keras_explainer import files, runs
 from keras_explainer.errors import ConfigError, RunError, TeacherError
-from keras_explainer.runs.run_lock import is_locked
+from keras_explainer.folder_lock import is_locked
 
 
 @pytest.fixture
