@@ -97,8 +97,8 @@ def model_folder(path: Path) -> Path:
     )
     if not found:
         raise DatasetJobError(
-            f"{path} is no SavedModel and has no version of one: keras-explainer export "
-            "writes it."
+            f"{path} is no SavedModel and has no version of one: keras-explainer "
+            "export writes it."
         )
     return found[-1][1]
 

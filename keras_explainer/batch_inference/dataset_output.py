@@ -61,18 +61,15 @@ class DatasetOutput:
         """
         inside = folder / JOB_FOLDER
         with _writing(folder):
-            if (
-                not (inside / JOB).exists()
-                and folder.exists()
-                and any(folder.iterdir())
-            ):
-                # A job that was stopped before its plan was written may have left this.
-                left = {entry.name for entry in folder.iterdir()}
-                if left != {JOB_FOLDER}:
-                    raise DatasetJobError(
-                        f"{folder} has other files: give a new folder, or the output "
-                        "of the same job to go on with it."
-                    )
+            names = (
+                {entry.name for entry in folder.iterdir()} if folder.exists() else set()
+            )
+            # A job that was stopped before it began may have left its own folder.
+            if names - {JOB_FOLDER} and not (inside / JOB).exists():
+                raise DatasetJobError(
+                    f"{folder} has other files: give a new folder, or the output of "
+                    "the same job to go on with it."
+                )
             (inside / LOGS).mkdir(parents=True, exist_ok=True)
         with FolderLock(inside / LOCK, f"The output {folder}", DatasetJobError):
             with _writing(folder):
@@ -163,7 +160,7 @@ class DatasetOutput:
                 offset += len(line)
 
     def is_done(self, number: int) -> bool:
-        """Whether a shard's results are there; one that was unreadable is tried again."""
+        """Whether a shard's results are there; an unreadable one is tried again."""
         facts = read_facts(self.part(number))
         return facts is not None and facts.shard == number and not facts.unreadable
 

@@ -28,8 +28,8 @@ _WORKER = "keras_explainer.batch_inference.local_worker"
 class LocalEngine:
     """Explains the shards of a job that are not done.
 
-    A worker that dies is replaced, and its shard given to the next one. A shard at which
-    `ATTEMPTS` workers died becomes one row with that error, and the job goes on.
+    A worker that dies is replaced, and its shard given to the next one. A shard at
+    which `ATTEMPTS` workers died becomes one row with that error, and the job goes on.
 
     Args:
         workers: Processes; no more are started than there are shards.

@@ -8,7 +8,8 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from keras_explainer.errors import DatasetJobError
 
 logger = logging.getLogger(__name__)
 
+_STAGE = "KERAS_EXPLAINER_STAGE"
 _SHIPPED = "keras_explainer_model"
 _OWN_ERROR = re.compile(r"keras_explainer\.errors\.\w+: (.+)")
 
@@ -96,8 +98,8 @@ class SparkEngine:
             settings["spark.master"] = self.master
         elif not given.contains("spark.master"):
             settings["spark.master"] = f"local[{self.workers}]"
-        if "PYSPARK_PYTHON" not in os.environ:
-            settings["spark.pyspark.python"] = sys.executable
+        if not given.contains("spark.pyspark.python"):
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         builder = SparkSession.builder
         for name, value in settings.items():
             if name == "spark.master" or not given.contains(name):
@@ -128,8 +130,10 @@ class SparkEngine:
                 model = None
             session.dataSource.register(shard_source(output, tasks))
             images = session.read.format("keras_explainer_shards").load()
-            found = predictor(job, model, _SHIPPED)(images["content"])
-            rows = images.drop("content").withColumn("found", found)
+            with _processes_of_its_own(session):
+                found = predictor(job, model, _SHIPPED)(images["content"])
+            kept = ("shard", "row", "image_id", "status", "error")
+            rows = images.select(*kept, found.alias("found"))
             written = rows.mapInArrow(writer(output), COUNTS)
             self._collect(session, written, output, tasks, done)
 
@@ -186,8 +190,23 @@ class SparkEngine:
                 done(facts.rows)
 
 
+@contextmanager
+def _processes_of_its_own(session: Any) -> Iterator[None]:
+    """Python functions that are made in the block share no process with others.
+
+    Spark gives a process to functions of the same environment in turn: each that reads
+    or writes would sooner or later hold a model too.
+    """
+    environment = session.sparkContext.environment
+    environment[_STAGE] = "model"
+    try:
+        yield
+    finally:
+        del environment[_STAGE]
+
+
 def _reason(error: Exception) -> str:
-    """What the user can act on: our own message from a worker, or Spark's first line."""
+    """What the user can act on: our own message from a worker, or Spark's own."""
     text = str(error)
     own = _OWN_ERROR.findall(text)
     if own:
