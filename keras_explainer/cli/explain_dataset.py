@@ -82,8 +82,8 @@ def explain_dataset(
     master: Annotated[
         str | None,
         typer.Option(
-            help="Of Spark, such as spark://host:7077 or yarn. Default: spark-submit's, "
-            "else threads of this machine."
+            help="Of Spark, such as spark://host:7077 or yarn. Default: that of "
+            "spark-submit, else threads of this machine."
         ),
     ] = None,
     ship_model: Annotated[
