@@ -77,15 +77,19 @@ class SparkEngine:
                 session.stop()
 
     def _session(self) -> Any:
-        from pyspark.conf import SparkConf
+        from pyspark import SparkConf, SparkContext
         from pyspark.sql import SparkSession
 
-        given = SparkConf()  # what `spark-submit` and spark-defaults.conf say
+        # What `spark-submit` and spark-defaults.conf say is known to Java alone.
+        SparkContext._ensure_initialized()
+        given = SparkConf()
         settings = {
             "spark.app.name": "keras-explainer explain-dataset",
             "spark.executor.cores": "1",
             "spark.executor.instances": str(self.workers),
             "spark.cores.max": str(self.workers),
+            # Of the Python processes, where a cluster limits them.
+            "spark.executor.memoryOverhead": "3g",
             "spark.executorEnv.TF_NUM_INTRAOP_THREADS": str(self.threads),
             "spark.executorEnv.TF_NUM_INTEROP_THREADS": str(self.threads),
             "spark.executorEnv.OMP_NUM_THREADS": str(self.threads),
