@@ -177,7 +177,8 @@ def _is_image(kind: pa.DataType) -> bool:
 
 def _groups(about: pq.FileMetaData, start: int, end: int) -> tuple[list[int], int]:
     """The row groups that hold rows from `start` to `end`, and their first row."""
-    groups, first, row = [], start, 0
+    groups: list[int] = []
+    first, row = start, 0
     for group in range(about.num_row_groups):
         following = row + about.row_group(group).num_rows
         if following > start and row < end:

@@ -125,7 +125,7 @@ class SparkEngine:
     ) -> None:
         with tempfile.TemporaryDirectory() as place:
             job = output.job
-            model = job.model
+            model: str | None = job.model
             if self.ship_model:
                 archive = shutil.make_archive(
                     str(Path(place) / _SHIPPED), "zip", job.model
