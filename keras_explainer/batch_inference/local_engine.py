@@ -12,9 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from keras_explainer.batch_inference.dataset_output import DatasetOutput
+from keras_explainer.batch_inference.dataset_output import (
+    DatasetOutput,
+    cannot_write,
+)
 from keras_explainer.batch_inference.dataset_row import DatasetRow
 from keras_explainer.batch_inference.part_file import write_part
+from keras_explainer.batch_inference.shard import Shard
 from keras_explainer.batch_inference.shard_results import unreadable_row
 from keras_explainer.errors import DatasetJobError
 
@@ -78,55 +82,80 @@ class LocalEngine:
         queue: _Queue,
         done: Callable[[int], None],
     ) -> None:
-        """One worker's place: gives it shards, and replaces it when it dies."""
+        """Gives one worker after the other shards, until there are no more."""
+        place = _Place(number, output, self.threads, queue)
         try:
-            worker: _Worker | None = None
-            unready = 0
             while (task := queue.take()) is not None:
                 died = ""
                 for _ in range(ATTEMPTS):
-                    while worker is None and not queue.stopped:
-                        worker = _Worker.started(number, output, self.threads)
-                        queue.running.add(worker)
-                        if not worker.is_ready():
-                            queue.running.discard(worker)
-                            unready += 1
-                            if unready == ATTEMPTS and not queue.stopped:
-                                raise DatasetJobError(
-                                    f"{ATTEMPTS} workers died before they were ready: "
-                                    f"{worker.last_words()}"
-                                )
-                            worker = None
-                    if worker is None:
-                        return
-                    unready = 0
-                    answer = worker.ask(task[1])
-                    if answer is not None:
-                        done(answer["rows"])
-                        break
+                    answer = place.ask(task[1])
                     if queue.stopped:
                         return
-                    queue.running.discard(worker)
-                    died = worker.last_words()
+                    if isinstance(answer, int):
+                        queue.tell(done, answer)
+                        break
+                    died = answer
                     logger.warning("A worker died at shard %d: %s", task[0], died)
-                    worker = None
                 else:
-                    row = self._given_up(output, task, died)
+                    row = _given_up(output.shard_at(task[1]), died)
                     write_part(output.part(task[0]), task[0], [row])
-                    done(1)
-            if worker is not None:
-                worker.end()
+                    queue.tell(done, 1)
+            place.end()
         except OSError as error:
-            queue.stop(DatasetJobError(f"{output.folder}: {error}."))
+            fault = DatasetJobError(cannot_write(output.folder, error))
+            queue.stop(fault)
         except Exception as error:
             queue.stop(error)
 
-    def _given_up(
-        self, output: DatasetOutput, task: tuple[int, int], died: str
-    ) -> DatasetRow:
-        shard = output.shard_at(task[1])
-        why = f"{ATTEMPTS} workers died at this shard, one after the other: {died}"
-        return unreadable_row(shard, shard.start, why)
+
+def _given_up(shard: Shard, died: str) -> DatasetRow:
+    why = f"{ATTEMPTS} workers died at this shard, one after the other: {died}"
+    return unreadable_row(shard, shard.start, why)
+
+
+class _Place:
+    """A place for a worker: the next one comes when the last has died."""
+
+    def __init__(
+        self, number: int, output: DatasetOutput, threads: int, queue: _Queue
+    ) -> None:
+        self._number = number
+        self._output = output
+        self._threads = threads
+        self._queue = queue
+        self._worker: _Worker | None = None
+
+    def ask(self, offset: int) -> int | str:
+        """The rows of the shard's part file, or how the worker died at it.
+
+        Raises:
+            DatasetJobError: The worker says that the job cannot go on; none starts.
+        """
+        worker = self._worker or self._started()
+        answer = worker.ask(offset)
+        if answer is not None:
+            self._worker = worker
+            return int(answer["rows"])
+        self._queue.running.discard(worker)
+        self._worker = None
+        return worker.last_words()
+
+    def _started(self) -> _Worker:
+        for _ in range(ATTEMPTS):
+            worker = _Worker.started(self._number, self._output, self._threads)
+            self._queue.running.add(worker)
+            if self._queue.stopped:
+                worker.kill()
+            if worker.is_ready() or self._queue.stopped:
+                return worker
+            self._queue.running.discard(worker)
+        raise DatasetJobError(
+            f"{ATTEMPTS} workers died before they were ready: {worker.last_words()}"
+        )
+
+    def end(self) -> None:
+        if self._worker is not None:
+            self._worker.end()
 
 
 class _Queue:
@@ -150,6 +179,11 @@ class _Queue:
                 return None
             task, self._next = self._next, next(self._tasks, None)
             return task
+
+    def tell(self, done: Callable[[int], None], rows: int) -> None:
+        """Calls `done`, one thread at a time."""
+        with self._lock:
+            done(rows)
 
     def stop(self, fault: Exception | None) -> None:
         """Ends all workers; the first fault is the one that counts."""

@@ -168,7 +168,7 @@ class SparkEngine:
         left = {number for number, _ in tasks}
         try:
             while thread.is_alive():
-                thread.join(1.0)
+                thread.join(2.0)
                 self._tell(output, left, done)
         except BaseException:
             session.sparkContext.cancelJobGroup(group)
@@ -185,8 +185,9 @@ class SparkEngine:
     ) -> None:
         from keras_explainer.batch_inference.part_file import read_facts
 
+        there = {path.name for path in output.folder.glob("part-*")}
         for number in sorted(left):
-            if not output.part(number).exists():
+            if output.part(number).name not in there:
                 continue
             facts = read_facts(output.part(number))
             if facts is not None:

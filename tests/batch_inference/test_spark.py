@@ -52,13 +52,13 @@ def start(cluster, model, given, output, *options):
 
 
 def ended(process, code=0):
-    out, err = process.communicate(timeout=600)
+    out, err = process.communicate(timeout=1800)
     assert process.returncode == code, out + err[-5000:]
     return out, err
 
 
 def wait_for_parts(process, output, count):
-    end = time.monotonic() + 300
+    end = time.monotonic() + 1800
     while len(made := list(output.glob("part-*.parquet"))) < count:
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < end
