@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from keras_explainer.batch_inference import explain_dataset, read_results
+from keras_explainer.errors import DataError, DatasetJobError
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -37,18 +39,30 @@ def cluster(tmp_path_factory):
         yield made
 
 
-def start(cluster, model, given, output, *options):
-    """The command with Spark, in a process of its own."""
+@pytest.fixture
+def start(cluster):
+    """Starts the command with Spark, in a process of its own."""
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    return subprocess.Popen(
-        [sys.executable, "-m", "keras_explainer.cli", "explain-dataset", str(model)]
-        + ["--input", str(given), "--output", str(output), "--engine", "spark"]
-        + ["--master", cluster.master, "--workers", "2", *options],
-        env={**cluster.environment, "PYTHONPATH": path.rstrip(os.pathsep)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    made = []
+
+    def command(model, given, output, *options):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "keras_explainer.cli", "explain-dataset", str(model)]
+            + ["--input", str(given), "--output", str(output), "--engine", "spark"]
+            + ["--master", cluster.master, "--workers", "2", *options],
+            env={**cluster.environment, "PYTHONPATH": path.rstrip(os.pathsep)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        made.append(process)
+        return process
+
+    yield command
+    for process in made:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def ended(process, code=0):
@@ -86,9 +100,9 @@ def assert_each_once(output, folder):
     assert json.loads((output / "_manifest.json").read_text())["status"] == "complete"
 
 
-def test_a_worker_that_is_killed_in_the_middle(cluster, model, many, tmp_path):
+def test_a_worker_that_is_killed_in_the_middle(cluster, start, model, many, tmp_path):
     output = tmp_path / "out"
-    process = start(cluster, model, many, output, "--rows-per-part", "4")
+    process = start(model, many, output, "--rows-per-part", "4")
     before = wait_for_parts(process, output, 6)
     cluster.kill_worker(0)
     assert before < 90, "the job was nearly done: give it more images"
@@ -99,69 +113,103 @@ def test_a_worker_that_is_killed_in_the_middle(cluster, model, many, tmp_path):
     cluster.add_worker(2)  # for the tests that follow
 
 
-def test_a_driver_that_is_killed_and_started_again(cluster, model, many, tmp_path):
+def test_a_driver_that_is_killed_and_started_again(start, model, many, tmp_path):
     output = tmp_path / "out"
-    process = start(cluster, model, many, output, "--rows-per-part", "4")
+    process = start(model, many, output, "--rows-per-part", "4")
     wait_for_parts(process, output, 3)
-    process.kill()
+    os.killpg(process.pid, signal.SIGKILL)  # with its Java
     process.communicate()
     kept = {
         path.name: path.stat().st_mtime_ns for path in output.glob("part-*.parquet")
     }
     assert 3 <= len(kept) < 100
-    ended(start(cluster, model, many, output))
+    ended(start(model, many, output))
     for name, time_ns in kept.items():
         assert (output / name).stat().st_mtime_ns == time_ns
     assert_each_once(output, many)
 
 
-def test_as_the_local_engine_says(cluster, model, photos, tmp_path):
-    """Also with the model sent along, to workers that do not have it."""
+# On Spark's own threads, which run the same stages and start sooner
+
+
+@pytest.fixture(scope="module")
+def session():
+    from pyspark.sql import SparkSession
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        patch.setenv("PYSPARK_PYTHON", sys.executable)
+        patch.setenv("PYTHONPATH", str(ROOT))
+        made = (
+            SparkSession.builder.master("local[1]")
+            .config("spark.ui.enabled", "false")
+            .getOrCreate()
+        )
+        yield made
+        made.stop()
+
+
+def on_spark(model, given, output, **settings):
+    return explain_dataset(model, given, output, engine="spark", **settings)
+
+
+def test_as_the_local_engine_says(session, model, photos, tmp_path):
+    """Also with the model sent along; the session goes on."""
     explain_dataset(model, photos, tmp_path / "local", rows_per_part=5)
     expected = list(read_results(tmp_path / "local"))
-    away = tmp_path / "away" / "1"
-    shutil.copytree(model, away)
-    process = start(
-        cluster, away, photos, tmp_path / "out", "--rows-per-part", "5", "--ship-model"
+    manifest = on_spark(
+        model, photos, tmp_path / "out", rows_per_part=5, ship_model=True
     )
-    out, _ = ended(process)
-    assert "12 images, 2 of them bad" in out
+    assert (manifest["rows"], manifest["errors"]) == (12, 2)
     assert list(read_results(tmp_path / "out")) == expected
+    assert session.range(3).count() == 3
 
 
-def test_workers_without_the_model(cluster, model, photos, tmp_path):
+def test_workers_without_the_model(session, model, photos, tmp_path):
     """It goes after the driver has seen it, as where only that one has it."""
     away = tmp_path / "away"
     shutil.copytree(model, away)
-    process = start(cluster, away, photos, tmp_path / "out")
-    while not (tmp_path / "out" / "_manifest.json").exists():
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.05)
-    shutil.rmtree(away)
-    _, said = ended(process, 2)
-    assert "has no SavedModel at" in said and "--ship-model" in said
-    assert "Traceback" not in said.splitlines()[-1]
+
+    def gone(done, total):
+        shutil.rmtree(away, ignore_errors=True)
+
+    with pytest.raises(DatasetJobError, match=r"has no SavedModel at .*--ship-model"):
+        on_spark(away, photos, tmp_path / "out", progress=gone)
     shutil.copytree(model, away)
-    ended(start(cluster, away, photos, tmp_path / "out"))
-    assert len(list(read_results(tmp_path / "out"))) == 12
+    assert on_spark(away, photos, tmp_path / "out")["rows"] == 12
 
 
-def test_parquet_with_an_unreadable_file(cluster, model, encoded, tmp_path):
+def test_an_unreadable_file_and_records(session, model, encoded, tmp_path):
+    import tensorflow as tf
+
     folder = tmp_path / "parquet"
     folder.mkdir()
     table = pa.table({"image": encoded, "id": [f"i{at}" for at in range(10)]})
     pq.write_table(table, folder / "a.parquet")
     (folder / "b.parquet").write_bytes((folder / "a.parquet").read_bytes()[:-50])
     output = tmp_path / "out"
-    _, said = ended(start(cluster, model, folder, output), 2)
-    assert "1 shards cannot be read to their end" in said
+    with pytest.raises(DataError, match="1 shards cannot be read to their end"):
+        on_spark(model, folder, output)
     *good, bad = read_results(output)
     assert [row.image_id for row in good] == [f"i{at}" for at in range(10)]
     assert {row.status for row in good} == {"ok"}
     assert (bad.image_id, bad.status) == ("b.parquet", "unreadable")
 
+    path = tmp_path / "x.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as file:
+        for data in encoded:
+            value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[data]))
+            features = tf.train.Features(feature={"image/encoded": value})
+            file.write(tf.train.Example(features=features).SerializeToString())
+    on_spark(model, path, tmp_path / "records")
+    found = list(read_results(tmp_path / "records"))
+    assert [row.image_id for row in found] == [f"x.tfrecord:{at}" for at in range(10)]
+    assert [row.explanation.parts for row in found] == [
+        row.explanation.parts for row in good
+    ]
 
-def test_a_disk_that_is_full(cluster, model, photos, tmp_path):
+
+def test_a_disk_that_is_full(session, model, photos, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)]
@@ -169,18 +217,17 @@ def test_a_disk_that_is_full(cluster, model, photos, tmp_path):
         pytest.skip("no file system can be mounted here")
     try:
         output = disk / "out"
-        process = start(cluster, model, photos, output, "--rows-per-part", "1")
-        _, said = ended(process, 2)
-        assert "No space left on device" in said
+        with pytest.raises(DatasetJobError, match="No space left on device"):
+            on_spark(model, photos, output, rows_per_part=1)
         subprocess.run(["mount", "-o", "remount,size=4m", str(disk)], check=True)
-        ended(start(cluster, model, photos, output))
+        on_spark(model, photos, output)
         assert len(list(read_results(output))) == 12
         assert not list(output.glob(".tmp-*"))
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_no_images(cluster, model, tmp_path):
+def test_no_images(session, model, tmp_path):
     (tmp_path / "empty").mkdir()
-    _, said = ended(start(cluster, model, tmp_path / "empty", tmp_path / "out"), 2)
-    assert "has no images" in said
+    with pytest.raises(DataError, match="has no images"):
+        on_spark(model, tmp_path / "empty", tmp_path / "out")
