@@ -2,8 +2,9 @@
 
     python -m benchmarks.dataset.cluster [--images 1000000] [--price 0.05]
 
-From what `python -m benchmarks.dataset` measured on one machine: CPU seconds of an
-image, seconds until a worker's first part, bytes of a row. Each worker takes the next
+From what `python -m benchmarks.dataset` measured on one machine (CPU seconds of an
+image, seconds until a worker's first part), or, where that has not been run for the
+model, `python -m benchmarks.serving` (its endpoint alone). Each worker takes the next
 shard when it is free, as both engines do. Shards differ in their time (log-normal), a
 task costs something beside its images, workers are lost at random moments and come
 back after their start-up, and the shard that they had is done again.
@@ -30,6 +31,8 @@ from benchmarks.rows import read_rows
 from keras_explainer.files import write_json
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "dataset"
+JOBS = RESULTS / "rows.json"
+ENDPOINTS = RESULTS.parent / "serving" / "cost.json"
 
 
 @dataclass(frozen=True)
@@ -112,19 +115,27 @@ def simulate(setting: Setting, seed: int) -> dict[str, float]:
     }
 
 
-def measured(path: Path, model: str, contributions: bool) -> dict[str, Any]:
-    """Medians of the rows with Spark and two workers, else of any of the model.
+def measured(model: str, contributions: bool, start_seconds: float) -> dict[str, Any]:
+    """What an image costs: the job's own figures, else those of the endpoint alone.
+
+    Args:
+        model: See `benchmarks.dataset`; a network of `benchmarks.serving`.
+        contributions: Whether they are computed.
+        start_seconds: Where the job was not measured.
+
+    Returns:
+        `image_seconds` of a core and `start_seconds`, and where they come from: medians
+        of the runs with Spark and two workers, or the nearest to it; else batches of 32
+        images of the endpoint in one thread, without reading, decoding and writing.
 
     Raises:
         SystemExit: Nothing was measured.
     """
     rows = [
         row
-        for row in read_rows(path)
+        for row in read_rows(JOBS)
         if row["key"]["model"] == model and row["key"]["contributions"] == contributions
     ]
-    if not rows:
-        raise SystemExit(f"{path} has no row of {model}: python -m benchmarks.dataset")
     for engine, workers in (("spark", 2), ("spark", 1), ("local", 2), ("local", 1)):
         chosen = [
             row
@@ -132,19 +143,27 @@ def measured(path: Path, model: str, contributions: bool) -> dict[str, Any]:
             if (row["key"]["engine"], row["key"]["workers"]) == (engine, workers)
         ]
         if chosen:
-            break
-    return {
-        "engine": engine,
-        "workers": workers,
-        "rounds": len(chosen),
-        "image_seconds": statistics.median(
-            row["steady"]["cpu_seconds_per_image"] for row in chosen
-        ),
-        "start_seconds": statistics.median(
-            row["first_part_after_seconds"] for row in chosen
-        ),
-        "bytes_per_image": statistics.median(row["bytes_per_image"] for row in chosen),
-    }
+            return {
+                "source": f"{JOBS.name}: {engine}, {workers} workers",
+                "image_seconds": statistics.median(
+                    row["steady"]["cpu_seconds_per_image"] for row in chosen
+                ),
+                "start_seconds": statistics.median(
+                    row["first_part_after_seconds"] for row in chosen
+                ),
+            }
+    endpoint = "explain_contributions" if contributions else "explain"
+    for row in read_rows(ENDPOINTS):
+        if row["network"] == model:
+            rate = row["batches"]["32"][endpoint]["images_per_second"]
+            return {
+                "source": f"serving/{ENDPOINTS.name}: {endpoint}, one thread, arrays",
+                "image_seconds": round(1 / rate, 5),
+                "start_seconds": start_seconds,
+            }
+    raise SystemExit(
+        f"{model} was not measured: python -m benchmarks.dataset --model {model}"
+    )
 
 
 def main() -> None:
@@ -154,7 +173,7 @@ def main() -> None:
     parser.add_argument(
         "--workers", nargs="+", type=int, default=[1, 2, 8, 32, 128, 512]
     )
-    parser.add_argument("--model", default="creatures")
+    parser.add_argument("--model", default="MobileNet")
     parser.add_argument("--contributions", action="store_true")
     parser.add_argument("--rows-per-part", type=int, default=1024)
     parser.add_argument(
@@ -170,10 +189,12 @@ def main() -> None:
     parser.add_argument("--task-seconds", type=float, default=0.3)
     parser.add_argument("--driver-seconds", type=float, default=0.01)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--rows", type=Path, default=RESULTS / "rows.json")
+    parser.add_argument(
+        "--start-seconds", type=float, default=60.0, help="if it was not measured"
+    )
     parser.add_argument("--json", type=Path, default=RESULTS / "cluster.json")
     options = parser.parse_args()
-    basis = measured(options.rows, options.model, options.contributions)
+    basis = measured(options.model, options.contributions, options.start_seconds)
     rows = []
     for workers in options.workers:
         setting = Setting(
