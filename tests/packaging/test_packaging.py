@@ -102,7 +102,7 @@ def test_metadata(metadata: Any) -> None:
     assert metadata["Requires-Python"] == ">=3.11,<3.14"
     assert "# keras" in metadata.get_payload().lower()
     assert set(metadata.get_all("Provides-Extra")) == {
-        *("report", "serving", "spark", "onnx", "jax", "torch", "dev"),
+        *("report", "serving", "dataset", "spark", "onnx", "jax", "torch", "dev"),
         *("keras-hub", "browser", "docs", "tensorboard"),
     }
 
