@@ -14,8 +14,8 @@ from keras_explainer.batch_inference.part_facts import PartFacts
 from keras_explainer.batch_inference.part_file import read_facts
 from keras_explainer.batch_inference.shard import Shard
 from keras_explainer.errors import DataError, DatasetJobError
-from keras_explainer.files import atomic_path, write_json
 from keras_explainer.file_lock import FileLock
+from keras_explainer.files import atomic_path, write_json
 
 logger = logging.getLogger(__name__)
 
