@@ -23,7 +23,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Each test process computes on one core: two that share two cores are slower.
 ONE_CORE = TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
 PYTEST_ARGS = -q -n $(WORKERS) --dist loadfile $(ARGS)
-QUICK = not slow and not data and not browser
+QUICK = not slow and not data and not browser and not spark
 ELSEWHERE = $(QUICK) and not tensorflow and not one_backend
 # The rooms that compute with the backend, and those of its tests that every backend
 # must pass.
@@ -32,8 +32,8 @@ ON_BACKENDS = $(wildcard $(addprefix tests/,layers losses metrics teachers expla
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-tensorflow test-jax test-torch test-floor test-slow \
-	test-data test-serving test-browser fuzz killed long audit docs dist lint types tree \
-	clean distclean
+	test-data test-serving test-browser test-spark fuzz killed long audit docs dist lint types \
+	tree clean distclean
 
 help:  ## list what can be made
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -88,7 +88,7 @@ $(FLOOR_VENV)/.installed: setup.py requirements-floor.lock
 	@touch $@
 
 test-slow: $(STAMP)  ## tests that take minutes
-	KERAS_BACKEND=tensorflow $(PY) -m pytest -q -m "slow and not data and not browser" $(ARGS)
+	KERAS_BACKEND=tensorflow $(PY) -m pytest -q -m "slow and not data and not browser and not spark" $(ARGS)
 
 test-data: $(STAMP)  ## tests on photographs (KERAS_EXPLAINER_SHARED=../shared)
 	KERAS_BACKEND=tensorflow $(PY) -m pytest -q -m data $(ARGS)
@@ -127,6 +127,14 @@ test-browser: $(STAMP)  ## the report in a real browser
 	test -n "$(CHROMIUM)" || command -v chromium >/dev/null \
 		|| { apt-get update -qq && apt-get install -y -qq chromium; }
 	KERAS_BACKEND=tensorflow $(PY) -m pytest -q -m browser $(ARGS)
+
+# Debian's Java, where there is none and we may install it. A master and two workers are
+# started, and ended, on the loopback interface.
+test-spark: $(STAMP)  ## explaining a dataset on a Spark cluster of this machine
+	$(PY) -m pip install --quiet -c requirements-dev.lock -e '.[spark]'
+	command -v java >/dev/null \
+		|| { apt-get update -qq && apt-get install -y -qq default-jre-headless; }
+	KERAS_BACKEND=tensorflow $(PY) -m pytest -q -m spark $(ARGS)
 
 dist: $(STAMP)  ## wheel and sdist, the same bytes for the same commit
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PY) -m build --no-isolation

@@ -124,7 +124,9 @@ setup(
         "docs": ["mkdocs-material>=9.6", "mkdocstrings[python]>=0.29"],
         "tensorboard": ["tensorboard>=2.18"],
         "serving": ["tensorflow-serving-api>=2.18"],
-        "spark": ["pyspark>=4.0", "pyarrow>=15.0", "pandas>=2.2"],
+        "dataset": ["pyarrow>=15.0"],
+        # PySpark 4.3 does not take pandas 3 yet.
+        "spark": ["pyspark>=4.0", "pyarrow>=15.0", "pandas>=2.2,<3"],
         "onnx": ["tf2onnx>=1.17", "onnx>=1.16", "onnxruntime>=1.20"],
         "jax": ["jax>=0.4.34"],
         "torch": ["torch>=2.13"],
@@ -135,6 +137,7 @@ setup(
             "import-linter>=2.5",
             "jsonschema>=4.20",
             "mypy>=1.15",
+            "pyarrow>=15.0",
             "pytest>=8.3",
             "pytest-xdist>=3.6",
             "ruff>=0.15",

@@ -23,6 +23,7 @@ from keras_explainer.version import __version__
 
 if TYPE_CHECKING:
     from keras_explainer import (
+        batch_inference,
         datasets,
         errors,
         explainer,
@@ -55,6 +56,7 @@ _OBJECTS = {
     "load": "keras_explainer.explainer",
 }
 _PACKAGES = (
+    "batch_inference",
     "callbacks",
     "datasets",
     "errors",
@@ -84,6 +86,7 @@ __all__ = [
     "Teacher",
     "ViewSpec",
     "__version__",
+    "batch_inference",
     "callbacks",
     "compare",
     "datasets",

@@ -60,6 +60,11 @@ class ExportError(KerasExplainerError, RuntimeError):
     """An export that cannot be written, or would replace one."""
 
 
+class DatasetJobError(KerasExplainerError, RuntimeError):
+    """A dataset that cannot be explained: its output is foreign, in use or full, its
+    workers die, or lack the model."""
+
+
 class ServingError(KerasExplainerError, RuntimeError):
     """A server that does not give what a client asks for.
 

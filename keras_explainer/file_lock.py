@@ -23,7 +23,7 @@ class FileLock:
 
     Args:
         path: the lock file; its folder exists.
-        what: what is locked, for messages: "The cache".
+        what: what is locked, for messages: "The cache runs/a".
         error: the class of the errors.
 
     Raises:
@@ -40,7 +40,7 @@ class FileLock:
             while self._handle is None:
                 self._handle = self._take()
         except OSError as problem:
-            raise error(f"{what} {path.parent}: {problem}.") from problem
+            raise error(f"{what}: {problem}.") from problem
 
     def _take(self) -> int | None:
         """The open and locked file; None if it was removed meanwhile."""
@@ -48,7 +48,7 @@ class FileLock:
         try:
             if not _lock(handle):
                 raise self._error(
-                    f"{self._what} {self.path.parent} is being written by "
+                    f"{self._what} is being written by "
                     f"{owner(self.path)}. Wait for it to end, or choose another folder."
                 )
             if not self._is_mine(handle):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import sys
@@ -19,10 +20,11 @@ for folder in (TESTS, TESTS / "teachers", TESTS / "explainer"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-import keras  # noqa: E402
 import pytest  # noqa: E402
 
-BACKEND = keras.backend.backend()
+# Keras is imported where it is used: the process that only shares the tests out needs
+# none. A quarter of the import would go into looking for garbage, of which it has none.
+gc.disable()
 
 if importlib.util.find_spec("hypothesis") is not None:
     import hypothesis
@@ -42,11 +44,18 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_collection_finish() -> None:
+    gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if BACKEND == "tensorflow":
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
         return
     reasons = {
-        "tensorflow": f"needs the TensorFlow backend, this is {BACKEND}",
+        "tensorflow": f"needs the TensorFlow backend, this is {backend}",
         "one_backend": "does not depend on the backend; run on TensorFlow",
     }
     for item in items:
@@ -58,6 +67,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def seeded() -> int:
     """Seeds Python, NumPy and the backend; the seed."""
+    import keras
+
     keras.utils.set_random_seed(0)
     return 0
 

@@ -249,7 +249,9 @@ class _Fit:
         rows: list[dict[str, Any]] = []
         state = self.folder / STATE
         if resume and state.exists():
-            kept = TrainingState.read(state)
+            kept = TrainingState.read(
+                state, {"asked": dict, "content_hash": str, "rows": list}
+            )
             _check_same(self.folder, self.asked, kept.facts["asked"])
             if kept.facts["content_hash"] != self.classes.content_hash:
                 raise RunError(

@@ -1,8 +1,8 @@
 """Contributions, presence and their cost: cases x seeds.
 
     python -m benchmarks.explanations [--mobilenet dog,lion] [--vgg griffin]
-        [--shipped griffin] [--seeds 0] [--set ordinary_drop=0.5]
-        [--keep DIR] [--out DIR]
+        [--shipped griffin] [--seeds 0] [--recipe places]
+        [--set ordinary_drop=0.5] [--keep DIR] [--out DIR]
 
 MobileNet 0.75 (ImageNet weights) on the animal-part photographs, in the folder named by
 KERAS_EXPLAINER_SHARED (default ../shared); a small VGG on drawn creatures; the
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--vgg", default=",".join(SPECIES))
     parser.add_argument("--shipped", default="griffin")
     parser.add_argument("--seeds", default="0")
+    parser.add_argument("--recipe", default="default")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument(
         "--keep", type=Path, help="folder where weights of learned explainers are kept"
@@ -55,7 +56,10 @@ def main() -> None:
         name: json.loads(value)
         for name, value in (text.split("=", 1) for text in options.set)
     }
-    variant = " ".join(options.set) or "default"
+    if options.recipe != "default":
+        settings["recipe"] = options.recipe
+    changed = [name for name in [options.recipe] if name != "default"] + options.set
+    variant = " ".join(changed) or "default"
     path = options.out / "rows.json"
     wanted = [
         (teacher, name, seed)

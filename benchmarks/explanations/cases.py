@@ -140,10 +140,13 @@ def learned(
     """An explainer of the default recipe, with `settings` changed.
 
     Args:
+        filters: of the default recipe; another recipe has its own number.
         kept: a file of its weights, read if it is there and written if not.
     """
     keras.utils.set_random_seed(seed)
-    explainer = kx.Explainer(teacher, filters=filters, seed=seed, **settings)
+    if settings.get("recipe", "default") == "default":
+        settings = {"filters": filters, **settings}
+    explainer = kx.Explainer(teacher, seed=seed, **settings)
     if kept is not None and kept.exists():
         explainer.load_weights(kept)
         return explainer

@@ -13,7 +13,8 @@ from benchmarks.explanations.cases import Case
 from benchmarks.explanations.deletion import deletion
 from keras_explainer.errors import DataError
 from keras_explainer.explanation import filter_groups, name_parts
-from keras_explainer.metrics import Positions, part_presence, positions, r2
+from keras_explainer.explanation.name_parts import read_positions
+from keras_explainer.metrics import Positions, part_presence, r2
 from keras_explainer.metrics.part_tracking import THRESHOLD
 from keras_explainer.results import Explanations
 
@@ -25,8 +26,7 @@ def measure(case: Case, seed: int) -> dict[str, Any]:
     """JSON-able figures of a case; what cannot be had is None."""
     explainer, images = case.explainer, case.images
     found = explainer.explain(images, verbose=0)
-    maps = explainer.predict(images, verbose=0, outputs=("maps",))["maps"]
-    of_filters = positions(maps, images.shape[1:3])
+    of_filters, _ = read_positions(explainer, images)
     changes = [item.contributions for item in found]
     moved = [abs(c.change) for c in changes]
     return {

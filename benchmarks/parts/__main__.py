@@ -1,7 +1,7 @@
 """Methods that find parts, side by side: methods x categories x seeds.
 
     python -m benchmarks.parts [--preset short|full] [--categories dog,lion]
-        [--seeds 0] [--methods NAME,NAME] [--out DIR]
+        [--seeds 0] [--methods NAME;NAME] [--ablations] [--out DIR]
 
 Data: the animal-part photographs and MobileNet 0.75 ImageNet weights in the folder
 named by KERAS_EXPLAINER_SHARED (default ../shared). All methods have the same features,
@@ -21,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.parts.features import load_category, load_teacher
-from benchmarks.parts.methods import METHODS, SHUFFLED, run_method
+from benchmarks.parts.methods import ABLATIONS, METHODS, SHUFFLED, run_method
 from benchmarks.parts.report import write_reports
 from benchmarks.rows import read_rows
 from keras_explainer.files import write_json
@@ -38,7 +38,10 @@ def main() -> None:
     parser.add_argument("--preset", choices=PRESETS, default="short")
     parser.add_argument("--categories")
     parser.add_argument("--seeds")
-    parser.add_argument("--methods")
+    parser.add_argument("--methods", help="names, a semicolon between them")
+    parser.add_argument(
+        "--ablations", action="store_true", help="the recipe with places less a part"
+    )
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parents[1] / "results" / "parts"
     )
@@ -48,9 +51,14 @@ def main() -> None:
         categories = tuple(options.categories.split(","))
     if options.seeds:
         seeds = tuple(map(int, options.seeds.split(",")))
-    methods = tuple(options.methods.split(",")) if options.methods else METHODS
-    if unknown := set(methods) - set(METHODS):
-        parser.error(f"unknown methods {sorted(unknown)}; there are {METHODS}")
+    methods = tuple(ABLATIONS) if options.ablations else METHODS
+    if options.methods:
+        methods = tuple(options.methods.split(";"))
+    if unknown := set(methods) - {*METHODS, *ABLATIONS}:
+        parser.error(
+            f"unknown methods {sorted(unknown)}; there are {METHODS} and "
+            f"{tuple(ABLATIONS)}"
+        )
     path = options.out / "rows.json"
     rows = read_rows(path)
     console = Console()
@@ -61,7 +69,7 @@ def main() -> None:
                 (method, seed)
                 for seed in seeds
                 for method in methods
-                if (method == SHUFFLED) == shuffled
+                if (method in SHUFFLED) == shuffled
                 and not any(
                     (row["category"], row["method"], row["seed"])
                     == (name, method, seed)

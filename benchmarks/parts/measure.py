@@ -66,11 +66,9 @@ def explainer_figures(category: Category, explainer: Explainer) -> dict[str, Any
     parts = []
     for start in range(0, len(category.test), BATCH):
         rows = slice(start, start + BATCH)
-        tap = ops.convert_to_tensor(category.test.tap[rows, 0])
-        encoded = explainer.encoder(tap, training=False)
-        parts.append(ops.convert_to_numpy(ops.cast(encoded["maps"], "float32")))
         targets = {name: a[rows, 0] for name, a in category.test.targets.items()}
-        fidelity.update(targets, encoded)
+        tap = category.test.tap[rows, 0]
+        parts.append(fidelity.update(tap, targets, batch_size=BATCH))
     found = fidelity.result()
     return {
         **map_figures(category, np.concatenate(parts)),

@@ -22,11 +22,32 @@ FILTERS = 128
 EXPLAINERS: dict[str, dict[str, Any]] = {
     "paper's explainer": {"recipe": "paper"},
     "this explainer": {"recipe": "default"},
-    "this explainer with places": {"recipe": "places", "filters": 384},
+    "this explainer with places": {"recipe": "places"},
 }
+ABLATIONS: dict[str, dict[str, Any]] = {
+    f"places: {name}": {"recipe": "places", **changes}
+    for name, changes in {
+        "not learned": {"place_epochs": 0},
+        "no equivariance": {"equivariance_weight": 0.0},
+        "no separation": {"separation_weight": 0.0},
+        "no filter loss": {"filter_loss_weight": 0.0},
+        "8 groups of 48": {"places": 8, "filters": 384},
+        "16 groups of 8": {"filters": 128},
+        "mask of beta 2, flat": {"mask_beta": 2.0},
+        "mask of beta 4, flat": {"mask_beta": 4.0},
+        "mask of the paper": {"mask_beta": 4.0, "mask_flat": False},
+        "no loss of the parts alone": {"parts_weight": 0.0},
+        "start alone": {"epochs": 0},
+    }.items()
+}
+"""What the recipe with places does without one of its ingredients."""
 CONSTANT = "constant position"
-SHUFFLED = "this explainer, shuffled teacher"
-METHODS = (CONSTANT, *DICTIONARIES, *EXPLAINERS, SHUFFLED)
+SHUFFLED: dict[str, dict[str, Any]] = {
+    "shuffled teacher": {"recipe": "default"},
+    "shuffled teacher with places": {"recipe": "places"},
+}
+METHODS = (CONSTANT, *DICTIONARIES, *EXPLAINERS, *SHUFFLED)
+LEARNED = {**EXPLAINERS, **ABLATIONS, **SHUFFLED}
 
 
 def run_method(name: str, category: Category, seed: int) -> dict[str, Any]:
@@ -48,7 +69,7 @@ def run_method(name: str, category: Category, seed: int) -> dict[str, Any]:
         figures = dictionary_figures(category, found)
         parameters, decoder = found.parameters, found.decoder
     else:
-        explainer = learn(category, seed, EXPLAINERS.get(name, {"recipe": "default"}))
+        explainer = learn(category, seed, LEARNED[name])
         seconds = time.perf_counter() - start
         figures = explainer_figures(category, explainer)
         parameters = sum(int(np.prod(v.shape)) for v in explainer.trainable_variables)
@@ -64,7 +85,6 @@ def run_method(name: str, category: Category, seed: int) -> dict[str, Any]:
 def learn(category: Category, seed: int, settings: dict[str, Any]) -> kx.Explainer:
     """An explainer that has been learned with its recipe's own epochs."""
     keras.utils.set_random_seed(seed)
-    settings = {"filters": FILTERS, **settings}
     explainer = kx.Explainer(category.teacher, seed=seed, **settings)
     explainer.compile(optimizer="adam")
     features = category.train

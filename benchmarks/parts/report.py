@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.parts.methods import METHODS
+from benchmarks.parts.methods import ABLATIONS, METHODS
 from keras_explainer.files import save_atomically, write_text
 
 COLUMNS = {
@@ -35,13 +35,12 @@ def means(rows: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
         row = {**row, "dead_share": row["dead_filters"] / row["filters"]}
         grouped[row["method"]].append(row)
     found = {}
-    for method in METHODS:
+    for method in (*METHODS, *ABLATIONS):
         if method not in grouped:
             continue
         found[method] = {
             name: _mean([row[name] for row in grouped[method]]) for name in COLUMNS
         }
-        found[method]["rows"] = float(len(grouped[method]))
     return found
 
 
@@ -59,25 +58,28 @@ def write_reports(rows: list[dict[str, Any]], folder: Path) -> str:
     writer.writerows(rows)
     write_text(folder / "rows.csv", text.getvalue())
     found = means(rows)
-    categories = sorted({row["category"] for row in rows})
-    seeds = sorted({row["seed"] for row in rows})
     lines = [
-        f"Mean over {', '.join(categories)}; seeds {', '.join(map(str, seeds))}; test "
-        "rows. EV: explained variance; parts alone: from the maps cut to their masks, "
-        "or without the ordinary track.",
+        "Test rows; means over the categories that are named. EV: explained variance; "
+        "parts alone: from the maps cut to their masks, or without the ordinary track.",
         "",
-        "| method | rows | " + " | ".join(COLUMNS.values()) + " |",
+        "| method | of | " + " | ".join(COLUMNS.values()) + " |",
         "| --- " * (len(COLUMNS) + 2) + "|",
     ]
     for method, figures in found.items():
         cells = [_cell(name, figures[name]) for name in COLUMNS]
-        lines.append(
-            f"| {method} | {figures['rows']:.0f} | " + " | ".join(cells) + " |"
-        )
+        of = _of([row for row in rows if row["method"] == method])
+        lines.append(f"| {method} | {of} | " + " | ".join(cells) + " |")
     table = "\n".join(lines) + "\n"
     write_text(folder / "table.md", table)
     _plot(found, folder / "frontier.png")
     return table
+
+
+def _of(rows: list[dict[str, Any]]) -> str:
+    """The categories of rows, and their seeds: two methods may have others."""
+    categories = sorted({row["category"] for row in rows})
+    seeds = sorted({row["seed"] for row in rows})
+    return f"{', '.join(categories)}; seed {', '.join(map(str, seeds))}"
 
 
 def _cell(name: str, value: float | None) -> str:

@@ -83,10 +83,10 @@ class FilterGallery(keras.callbacks.Callback):
         explainer: Any = self.model
         explainer.teacher.check_images(self._images)
         for one in self._filters or ():
-            if not 0 <= one < explainer.filters:
+            if not 0 <= one < explainer.part_count:
                 raise DataError(
                     f"There is no filter {one}: the explainer's are 0 to "
-                    f"{explainer.filters - 1}."
+                    f"{explainer.part_count - 1}."
                 )
         self._writer = self._summary.create_file_writer(self.log_dir)
         self._epochs = (self.params or {}).get("epochs")

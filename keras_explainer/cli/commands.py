@@ -61,6 +61,8 @@ def _is_own(error: Exception) -> bool:
 
 
 def _how_to_go_on(ctx: Any) -> str:
+    if ctx.invoked_subcommand == "explain-dataset":
+        return " What was done is kept: give the same command to go on."
     if ctx.invoked_subcommand not in ("train", "demo", "teacher", "zoo"):
         return ""
     return " What was done is kept: give the same command with --resume to go on."

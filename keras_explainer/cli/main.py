@@ -11,6 +11,7 @@ from keras_explainer.cli.commands import Commands
 from keras_explainer.cli.demo import demo
 from keras_explainer.cli.evaluate import evaluate
 from keras_explainer.cli.explain import explain
+from keras_explainer.cli.explain_dataset import explain_dataset
 from keras_explainer.cli.export import export
 from keras_explainer.cli.name_parts import name_parts
 from keras_explainer.cli.report import report
@@ -37,6 +38,7 @@ app.command()(report)
 app.command()(export)
 app.command()(serve_config)
 app.command()(call)
+app.command()(explain_dataset)
 app.add_typer(teacher_app, name="teacher")
 app.add_typer(zoo_app, name="zoo")
 

@@ -114,7 +114,8 @@ def train(
     filters: Annotated[
         int | None,
         typer.Option(
-            help="Interpretable filters. Default: 128.", rich_help_panel=EXPLAINER
+            help="Interpretable filters. Default: the recipe's, 128 (places: 768).",
+            rich_help_panel=EXPLAINER,
         ),
     ] = None,
     recipe: Annotated[

@@ -40,7 +40,9 @@ class DiskStore(FeatureStore):
             if known is not None and known["done"] == self.count:
                 self._open("r", known)
                 return
-            self._lock = FileLock(self.directory / "lock", "The cache", CacheError)
+            self._lock = FileLock(
+                self.directory / "lock", f"The cache {self.directory}", CacheError
+            )
             try:
                 files.remove_leftovers(self.directory)
                 # Another process may have written in between.

@@ -212,6 +212,25 @@ class Encoder(keras.layers.Layer):
             "encoding": self.gate([interpretable, mixed]),
         }
 
+    @property
+    def part_count(self) -> int:
+        """Parts `P`: the places, or each filter where there are none."""
+        return self.places or self.filters
+
+    def maps_by_part(self, maps: Any) -> Any:
+        """`(N, H, W, F)` to `(N, H, W, P)`: the mean over the filters of a place."""
+        if not self.places:
+            return maps
+        groups = (self.places, self.filters // self.places)
+        return ops.mean(ops.reshape(maps, (-1, *maps.shape[1:-1], *groups)), axis=-1)
+
+    def sums_by_part(self, values: Any) -> Any:
+        """`(N, F)` to `(N, P)`: the sum over the filters of a place."""
+        if not self.places:
+            return values
+        groups = (self.places, self.filters // self.places)
+        return ops.sum(ops.reshape(values, (-1, *groups)), axis=-1)
+
     def _dropped(self, ordinary: Any) -> Any:
         keep = keras.random.uniform(
             (ops.shape(ordinary)[0], 1, 1, 1), seed=self._random

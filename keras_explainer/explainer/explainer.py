@@ -55,7 +55,8 @@ class Explainer(TeacherBound, Explaining, keras.Model):
 
     Args:
         teacher: the frozen CNN.
-        filters: interpretable filters `F`, one part candidate each.
+        filters: interpretable filters `F`, one part candidate each; None is the
+            recipe's number (128; 768 with places).
         recipe: "default", "paper", a `Recipe`, or a dict of its settings.
         decoder: "fc", "conv", "teacher_copy" or None for what fits the teacher; or a
             layer from `x_enc` to `{target: features}` of your own.
@@ -71,7 +72,7 @@ class Explainer(TeacherBound, Explaining, keras.Model):
     def __init__(
         self,
         teacher: Teacher | None = None,
-        filters: int = 128,
+        filters: int | None = None,
         *,
         recipe: str | Recipe | dict[str, Any] = "default",
         decoder: str | keras.layers.Layer | None = None,
@@ -82,8 +83,10 @@ class Explainer(TeacherBound, Explaining, keras.Model):
         **settings: Any,
     ) -> None:
         super().__init__(name=name, dtype=dtype)
-        self.filters = whole_number("filters", filters)
+        if filters is not None:
+            settings["filters"] = whole_number("filters", filters)
         self.recipe = Recipe.resolve(recipe, **settings)
+        self.filters = self.recipe.filters
         self.seed = int(seed)
         self._bind(teacher, teacher_card)
         self._selected: tuple[str, ...] | None = None
@@ -115,7 +118,7 @@ class Explainer(TeacherBound, Explaining, keras.Model):
         self.statistics = TrackStatistics(
             track, len(self.target_shapes), name="statistics"
         )
-        self.presence = PresenceLevels(self.filters, name="presence")
+        self.presence = PresenceLevels(self.part_count, name="presence")
         card = self.teacher_card
         self._log = TrainingLog(
             [
@@ -132,6 +135,11 @@ class Explainer(TeacherBound, Explaining, keras.Model):
 
     def build(self, input_shape: Any = None) -> None:
         """The network is built with the explainer: the teacher gives all shapes."""
+
+    @property
+    def part_count(self) -> int:
+        """Parts `P`: groups of filters with places, else the filters themselves."""
+        return int(self.encoder.part_count)
 
     @property
     def views(self) -> ViewSpec:

@@ -314,17 +314,19 @@ def measure_tracks(
 def calibrate_presence(
     explainer: Explainer, features: FeatureCache | FeatureStream
 ) -> None:
-    """The level of each filter above which its part is there, from views."""
+    """The level of each part above which its part is there, from views."""
     if isinstance(features, FeatureStream):
         features = features.sample(START_IMAGES)
     if features.views < 2:
         return  # the paper's recipe learns from the images alone
     views, boxes = start_sample(features)
-    maps = np.empty((*views.shape[:4], explainer.filters), "float32")
+    maps = np.empty((*views.shape[:4], explainer.part_count), "float32")
     for begin in range(0, len(views), 16):
         tap = views[begin : begin + 16].reshape(-1, *views.shape[2:])
-        found = explainer.encoder(ops.convert_to_tensor(tap), training=False)["maps"]
-        found = ops.convert_to_numpy(ops.cast(found, "float32"))
+        encoder = explainer.encoder
+        found = encoder(ops.convert_to_tensor(tap), training=False)["maps"]
+        found = ops.cast(encoder.maps_by_part(found), "float32")
+        found = ops.convert_to_numpy(found)
         maps[begin : begin + 16] = found.reshape(-1, *maps.shape[1:])
     explainer.presence.set_levels(presence_levels(maps, boxes))
 

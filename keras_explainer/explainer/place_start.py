@@ -19,7 +19,8 @@ from keras_explainer.layers.set_centre import set_centre
 if TYPE_CHECKING:
     from keras_explainer.explainer.explainer import Explainer
 
-STEADY_SHARE = 0.5
+STEADY_SHARE = 0.375
+FAR_ENOUGH = 2.0
 FIRING_SHARE = 0.95
 READING_SCALE = 0.3
 SILENT_SHARE = 0.3
@@ -33,8 +34,7 @@ def start_groups(
 ) -> None:
     """Makes groups of the learned places (`GroupedPartConv2D`).
 
-    Places: of the steadier half of those that fire on nearly all images, one after the
-    other the place that is farthest from those taken. Each group reads, inside its
+    Places: see `choose_places`. Each group reads, inside its
     mask, along the directions in which the features differ most there as the teacher's
     answer feels it (see `sensitivity`), added to a direction that predicts the place.
     The votes are raised until `CONCENTRATION` of the maps' mass lies around the place.
@@ -92,6 +92,11 @@ def start_groups(
 def choose_places(maps: np.ndarray, boxes: np.ndarray, count: int) -> np.ndarray:
     """Indices of the places to keep, `(count,)`.
 
+    Of those that fire on nearly all images and are steadiest between views, one after
+    the other the one that is farthest from those taken: the mean over images of the
+    distance to the nearest, where `FAR_ENOUGH` cells are as good as more. Without that
+    limit it is the places that wander which are far from all others.
+
     Args:
         maps: `(N, V, H, W, D)`; view 0 is the image.
         boxes: `(N, V, 5)` of the views.
@@ -107,12 +112,13 @@ def choose_places(maps: np.ndarray, boxes: np.ndarray, count: int) -> np.ndarray
     width = maps.shape[3]
     points = np.stack([cell // width, cell % width], -1).astype("float64")
     taken = [0]
-    nearest = np.full(len(kept), np.inf)
+    nearest = np.full(cell.shape, FAR_ENOUGH)
     while len(taken) < count:
-        steps = np.abs(points - points[:, taken[-1:]]).sum(-1).mean(0)
-        nearest = np.minimum(nearest, steps)
-        nearest[taken] = -1
-        taken.append(int(nearest.argmax()))
+        step = points - points[:, taken[-1:]]
+        nearest = np.minimum(nearest, np.hypot(step[..., 0], step[..., 1]))
+        gain = nearest.mean(0)
+        gain[taken] = -1
+        taken.append(int(gain.argmax()))
     return kept[np.array(taken)]
 
 

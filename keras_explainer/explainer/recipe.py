@@ -20,6 +20,7 @@ class Recipe:
 
     Args:
         name: of the recipe.
+        filters: interpretable filters `F`, where `Explainer` is given no number.
         kernel_size: side of the interpretable kernels.
         ordinary_kernel_size: side of the ordinary track's kernel.
         beta: slope of templates and masks (paper: 4).
@@ -67,6 +68,7 @@ class Recipe:
     """
 
     name: str = "default"
+    filters: int = 128
     kernel_size: int = 3
     ordinary_kernel_size: int = 1
     beta: float = 4.0
@@ -102,6 +104,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         self._check_types()
+        self._check(self.filters >= 1, "filters", "at least 1")
         self._check(self.kernel_size >= 1, "kernel_size", "at least 1")
         self._check(
             self.ordinary_kernel_size >= 1, "ordinary_kernel_size", "at least 1"
@@ -228,7 +231,9 @@ _WEIGHTS = (
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {},
     "places": {
-        "places": 8,
+        "filters": 768,
+        "places": 16,
+        "separation_weight": 0.2,
         "parts_weight": 1.0,
         "mask_beta": 1.5,
         "mask_flat": True,

@@ -15,11 +15,11 @@ def ablation(
     *,
     batch_size: int = 32,
 ) -> Attribution:
-    """The logit of the reconstruction minus that without a filter, filter by filter.
+    """The logit of the reconstruction minus that without a part, part by part.
 
-    A filter is taken away by putting its normalised channel at its mean over the train
+    A part is taken away by putting its normalised channels at their mean over the train
     images; the ordinary track as a whole in the same way. The slower check of
-    `integrated_gradients`: F + 2 passes of the decoder an image. What filters do
+    `integrated_gradients`: P + 2 passes of the decoder an image. What parts do
     together is counted for each of them or for none, so the sum need not be the
     logit's change.
 
@@ -29,13 +29,13 @@ def ablation(
         classes: (n,) class of each image.
         batch_size: Passes at a time.
     """
-    count, filters = len(classes), tracks["interpretable"].shape[-1]
-    # The whole first, then without each filter, then without the ordinary track.
-    logits = np.empty((count, filters + 2))
+    count, parts = len(classes), programs.part_count
+    # The whole first, then without each part, then without the ordinary track.
+    logits = np.empty((count, parts + 2))
     for start in range(0, logits.size, batch_size):
         pairs = np.arange(start, min(start + batch_size, logits.size))
-        image, dropped = np.divmod(pairs, filters + 2)
+        image, dropped = np.divmod(pairs, parts + 2)
         some = {name: track[image] for name, track in tracks.items()}
         found = programs.logits(some, np.ones(len(pairs)), dropped - 1.0, batch_size)
         logits[image, dropped] = found[np.arange(len(pairs)), classes[image]]
-    return Attribution(logits[:, :1] - logits[:, 1:], np.full(count, filters + 2))
+    return Attribution(logits[:, :1] - logits[:, 1:], np.full(count, parts + 2))

@@ -160,7 +160,7 @@ def _read(
         class_index,
         batch_size=batch_size,
     )
-    filters = explainer.filters
+    filters = explainer.part_count
     maps = np.zeros((len(pixels), *grid, filters), "float32")
     total: np.ndarray | None = np.zeros(filters)
     present = np.zeros(filters, bool)

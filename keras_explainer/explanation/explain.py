@@ -96,7 +96,7 @@ def explain(
         fingerprint=str(card["fingerprint"]),
         output=explainer.teacher.output,
         share=explainer.share,
-        filters=explainer.filters,
+        filters=explainer.part_count,
     )
 
 

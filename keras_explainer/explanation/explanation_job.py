@@ -216,7 +216,7 @@ class ExplanationJob:
             reconstruction_answer=own,
             activation=self.teacher.logits_activation if answer else None,
             share=self.share,
-            filters=self.explainer.filters,
+            filters=self.explainer.part_count,
             map_size=findings.map_size,
             beta=findings.beta,
             parts=findings.parts(

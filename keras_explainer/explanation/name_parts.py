@@ -101,7 +101,7 @@ def name_parts(
         if wins[f, part] >= LEAST_CONFIDENCE
     ]
     return PartNames(
-        filters=explainer.filters,
+        filters=explainer.part_count,
         fingerprint=explainer.filters_fingerprint,
         names=tuple(entries),
         groups=filter_groups(found),

@@ -28,11 +28,11 @@ def resolve_part_names(explainer: Explainer, given: Any) -> PartNames | None:
     if isinstance(given, str | os.PathLike):
         given = PartNames.load_json(given)
     elif isinstance(given, Mapping):
-        given = PartNames.by_hand(given, explainer.filters)
+        given = PartNames.by_hand(given, explainer.part_count)
     if not isinstance(given, PartNames):
         raise DataError(
             "part_names are PartNames, a dict {filter: name} or the path of a file of "
             f"names, got {type(given).__name__}."
         )
-    given.check_fits(explainer.filters, explainer.filters_fingerprint)
+    given.check_fits(explainer.part_count, explainer.filters_fingerprint)
     return given

@@ -62,6 +62,11 @@ class PathGradients:
             _PROGRAMS[explainer] = cls(explainer)
         return _PROGRAMS[explainer]
 
+    @property
+    def part_count(self) -> int:
+        """Parts `P` of the explainer."""
+        return self._explainer.part_count
+
     def ends(self, tracks: Tracks, batch_size: int) -> np.ndarray:
         """Where the paths end, behind the affine beginning: (n, ...) float32."""
         return self._ends.run(tracks, batch_size)["end"]
@@ -85,7 +90,7 @@ class PathGradients:
         return self._slopes.run(given, batch_size)["slope"]
 
     def shares(self, tracks: Tracks, slopes: np.ndarray, batch_size: int) -> np.ndarray:
-        """`(z - m) · slope` by filter, the slope taken back to the tracks.
+        """`(z - m) · slope` by part, the slope taken back to the tracks.
 
         Args:
             tracks: `interpretable` and `ordinary`, each (n, H, W, F).
@@ -93,11 +98,11 @@ class PathGradients:
             batch_size: Rows of the compiled program.
 
         Returns:
-            float64 (n, F + 1): a sum over the cells for each filter of the
+            float64 (n, P + 1): a sum over cells and filters for each part of the
             interpretable track; last the sum over the whole ordinary track.
         """
         found = self._shares.run({**tracks, "slope": slopes}, batch_size)
-        both = np.concatenate([found["filters"], found["ordinary"][:, None]], axis=1)
+        both = np.concatenate([found["parts"], found["ordinary"][:, None]], axis=1)
         return both.astype("float64")
 
     def logits(
@@ -108,7 +113,7 @@ class PathGradients:
         Args:
             tracks: `interpretable` and `ordinary`, each (n, H, W, F).
             at: (n,) values of t.
-            dropped: (n,) filter that is put at its mean; F for the ordinary track, -1
+            dropped: (n,) part that is put at its mean; P for the ordinary track, -1
                 for nothing.
             batch_size: Rows of the compiled program.
 
@@ -129,7 +134,7 @@ class PathGradients:
 
         Args:
             name: "ends" (tracks to `end`), "slopes" (`end`, `at` (n, k), `class` (n,)
-                to `slope`), "shares" (tracks and `slope` to `filters` (n, F) and
+                to `slope`), "shares" (tracks and `slope` to `parts` (n, P) and
                 `ordinary` (n,)), or "logits"; see the methods of these names.
             given: Tensors (n, ...), any n.
         """
@@ -194,13 +199,20 @@ class PathGradients:
             slope = input_gradient(pulled, tracks[number])
             way = ops.cast(slope, "float32") * (tracks[number] - mean)
             shares.append(ops.sum(way, axis=(1, 2)))
-        return {"filters": shares[0], "ordinary": ops.sum(shares[1], axis=-1)}
+        return {
+            "parts": self._explainer.encoder.sums_by_part(shares[0]),
+            "ordinary": ops.sum(shares[1], axis=-1),
+        }
 
     def _of_logits(self, given: dict[str, Any]) -> dict[str, Any]:
-        filters = self._explainer.filters
+        encoder = self._explainer.encoder
+        parts, size = encoder.part_count, encoder.filters // encoder.part_count
         at = given["at"][:, None, None, None]
         dropped = ops.cast(given["dropped"], "int32")[:, None]
-        kept = (dropped != ops.arange(filters)[None], dropped != filters)
+        kept = (
+            dropped != ops.repeat(ops.arange(parts), size)[None],
+            dropped != parts,
+        )
         points = [
             mean + at * ops.cast(keep, "float32")[:, None, None] * (given[name] - mean)
             for name, mean, keep in zip(TRACKS, self._means(), kept, strict=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def mean_activations(explainer: Explainer) -> np.ndarray:
-    """Each filter's mean activation over the train images and the cells of its map.
+    """Each part's mean activation over the train images and the cells of its maps.
 
     It is the norm layer's scale `alpha` (arXiv 1805.07468, section 3.1) times the mean
     of the normalised track, measured over all train images at the end of `fit`. Where
@@ -20,8 +20,13 @@ def mean_activations(explainer: Explainer) -> np.ndarray:
     Both are of the masked maps after the pool.
 
     Returns:
-        float64 (filters,), 0 for a filter that never fired.
+        float64 (parts,), 0 for one that never fired.
     """
+    by_filter = _by_filter(explainer)
+    return by_filter.reshape(explainer.part_count, -1).mean(1)
+
+
+def _by_filter(explainer: Explainer) -> np.ndarray:
     norm = explainer.encoder.norm_interpretable
     alpha = np.asarray(ops.convert_to_numpy(norm.alpha), "float64")
     if explainer.statistics.is_measured:

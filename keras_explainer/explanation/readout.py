@@ -54,9 +54,10 @@ class Readout:
             batch_size: Of the compiled programs; smaller batches are filled up.
 
         Returns:
-            `maps` before the mask and, if it keeps several peaks, `masks`, both
-            `(n, H, W, F)` float32, and the normalised tracks `interpretable` and
-            `ordinary`; the teacher's answers; those to the reconstruction.
+            `maps` of the parts before the mask and, if it keeps several peaks,
+            `masks`, both `(n, H, W, P)` float32, and the normalised tracks
+            `interpretable` and `ordinary`; the teacher's answers; those to the
+            reconstruction.
         """
         teacher = self._explainer.teacher
         found = self._tap.run(tap, batch_size)
@@ -76,7 +77,8 @@ class Readout:
     def _of_tap(self, tap: Any) -> dict[str, Any]:
         explainer = self._explainer
         outputs = explainer(tap, training=False)
-        found = {name: outputs[name] for name in ("maps", "interpretable", "ordinary")}
+        found = {name: outputs[name] for name in ("interpretable", "ordinary")}
+        found["maps"] = explainer.encoder.maps_by_part(outputs["maps"])
         mask = explainer.encoder.conv_2.part_mask
         if mask.peaks > 1:
             found["masks"] = mask.mask(outputs["maps"])

@@ -54,7 +54,7 @@ class Survey:
         part_names: tuple[str, ...] = (),
     ) -> None:
         self.job = job
-        filters = job.explainer.filters
+        filters = job.explainer.part_count
         self._centres, self._part_names = centres, part_names
         self._cells: list[np.ndarray] = []
         self._strengths: list[np.ndarray] = []

@@ -31,14 +31,14 @@ class ContributionTable:
     """
 
     def __init__(self, explainer: Explainer, steps: int = STEPS) -> None:
-        self.filters = explainer.filters
+        self.parts = explainer.part_count
         self.steps = steps
         self.programs = PathGradients.of(explainer)
         self.baseline = tf.constant(self.programs.baseline(), "float64")
         self.nodes = ((np.arange(steps) + 0.5) / steps).astype("float32")
 
     def shares(self, tracks: dict[str, Any], classes: Any) -> Any:
-        """What each filter and, last, the ordinary track add: (n, F + 1) float32.
+        """What each part and, last, the ordinary track add: (n, P + 1) float32.
 
         Args:
             tracks: `interpretable` and `ordinary`, each (n, H, W, F), normalised.
@@ -49,7 +49,7 @@ class ContributionTable:
             "float32",
             size=(count + ROWS - 1) // ROWS,
             infer_shape=False,
-            element_shape=(None, self.filters + 1),
+            element_shape=(None, self.parts + 1),
         )
 
         def piece(number: Any, pieces: Any) -> tuple[Any, Any]:
@@ -91,4 +91,4 @@ class ContributionTable:
         given = {"end": end, "at": at, "class": classes}
         slope = programs.tensors("slopes", given)["slope"] / np.float32(self.steps)
         found = programs.tensors("shares", {**tracks, "slope": slope})
-        return tf.concat([found["filters"], found["ordinary"][:, None]], axis=1)
+        return tf.concat([found["parts"], found["ordinary"][:, None]], axis=1)

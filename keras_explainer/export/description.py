@@ -47,7 +47,7 @@ def description(
         "activation": teacher.logits_activation if answered else None,
         "input": "images" if with_teacher else "features",
         "precision": precision,
-        "filters": explainer.filters,
+        "filters": explainer.part_count,
         "tap_shape": list(teacher.tap_shape),
         "map_size": list(teacher.tap_shape[:2]),
         "beta": explainer.encoder.conv_2.beta,

@@ -90,7 +90,7 @@ class Networks:
         """Parts by relative strength, answers, `p`."""
         tap = self._tap(rows)
         found = self._outputs(tap)
-        return {**self.parts(found["maps"]), **self._told(tap, found)}
+        return {**self.parts(found["maps_by_part"]), **self._told(tap, found)}
 
     def contribute(self, rows: Any, class_index: Any) -> dict[str, Any]:
         """Parts by contribution, answers, `p`, and the sums of contributions.
@@ -105,7 +105,7 @@ class Networks:
         own = tf.argmax(told["scores"], axis=1, output_type="int32")
         classes = tf.where(class_index < 0, own, class_index)
         shares = self._table.shares({name: found[name] for name in TRACKS}, classes)
-        parts = self.parts(found["maps"], shares[:, :-1])
+        parts = self.parts(found["maps_by_part"], shares[:, :-1])
         # In double precision: the difference of two sums.
         every, kept = (
             tf.reduce_sum(tf.cast(value, "float64"), axis=1)
@@ -151,12 +151,15 @@ class Networks:
         }
 
     def _explainer_outputs(self, tap: Any) -> dict[str, Any]:
-        """Maps, tracks and reconstructions, float32."""
+        """Maps by part and by filter, tracks and reconstructions, float32."""
         found = self.explainer(tap, training=False)
-        wanted = ("maps", "part_maps", *TRACKS, "reconstructions")
+        wanted = ("part_maps", *TRACKS, "reconstructions")
         return tf.nest.map_structure(
             lambda value: tf.cast(value, "float32"),
-            {name: found[name] for name in wanted},
+            {
+                "maps_by_part": self.explainer.encoder.maps_by_part(found["maps"]),
+                **{name: found[name] for name in wanted},
+            },
         )
 
     def _head(self, target: Any) -> dict[str, Any]:

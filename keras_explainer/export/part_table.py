@@ -36,7 +36,7 @@ class PartTable:
     def __init__(
         self, explainer: Explainer, count: int, names: PartNames | None
     ) -> None:
-        filters = explainer.filters
+        filters = explainer.part_count
         self.count = min(count, filters)
         height, width = explainer.teacher.input_shape[:2]
         self.image_size = np.array([height, width], "float64")

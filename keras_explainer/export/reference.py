@@ -100,8 +100,8 @@ class Reference:
 
     @property
     def filters(self) -> int:
-        """Of the explainer."""
-        return self.explainer.filters
+        """Parts of the explainer."""
+        return self.explainer.part_count
 
     def _shared_rounding(self, values: dict[str, np.ndarray]) -> float:
         """What images that are darker by a millionth do to Keras' own contributions.

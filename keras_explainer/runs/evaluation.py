@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from keras import ops
 
 from keras_explainer.datasets import ImageFolder
 from keras_explainer.datasets.image_source import ImageSource
@@ -104,11 +103,10 @@ def _measure(
     for batch in images.batches(batch_size):
         rows = slice(done, done + len(batch))
         tap, targets = teacher.extract(batch, batch_size=batch_size)
-        encoded = explainer.encoder(ops.convert_to_tensor(tap), training=False)
-        maps = ops.convert_to_numpy(ops.cast(encoded["maps"], "float32"))
+        right = None if classes is None else classes[rows]
+        maps = fidelity.update(tap, targets, right, batch_size)
         of_teacher.update(tap[chosen[rows]])
         of_explainer.update(maps[chosen[rows]])
-        fidelity.update(targets, encoded, None if classes is None else classes[rows])
         done += len(batch)
         if progress is not None:
             progress("Measuring", done, count, {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keras_explainer.errors import ConfigError
@@ -16,7 +16,7 @@ class ExplainerConfig:
     """Arguments of `Explainer`.
 
     Args:
-        filters: interpretable filters, at least 1.
+        filters: interpretable filters, at least 1; None is the recipe's number.
         recipe: every constant of network, losses and learning.
         decoder: "fc", "conv", "teacher_copy", or None for what fits the teacher.
         seed: of start weights, order of images, views and drop, from 0.
@@ -25,7 +25,7 @@ class ExplainerConfig:
         ConfigError: values that are not accepted.
     """
 
-    filters: int = 128
+    filters: int | None = None
     recipe: Recipe = field(default_factory=Recipe)
     decoder: str | None = None
     seed: int = 0
@@ -33,10 +33,16 @@ class ExplainerConfig:
     def __post_init__(self) -> None:
         check_instance(self, "explainer")
         check_instance(self.recipe, "recipe")
-        if self.filters < 1:
+        # One number, said in both places.
+        if self.filters is None:
+            object.__setattr__(self, "filters", self.recipe.filters)
+        elif self.filters < 1:
             raise ConfigError(
                 f"explainer.filters must be at least 1, got {self.filters}."
             )
+        else:
+            recipe = replace(self.recipe, filters=self.filters)
+            object.__setattr__(self, "recipe", recipe)
         if not 0 <= self.seed < 2**32:
             raise ConfigError(
                 f"explainer.seed must be in 0 .. 2**32 - 1, got {self.seed}."

@@ -15,6 +15,7 @@ from keras_explainer.metrics import (
     TeacherKL,
     Top1Agreement,
 )
+from keras_explainer.teachers.frozen_model import FrozenModel
 
 LOGITS = "logits"
 WHOLE, WITHOUT_ORDINARY, WITHOUT_INTERPRETABLE = (
@@ -59,42 +60,66 @@ class Fidelity:
         single = self.teacher.num_outputs > 1 and activation == "softmax"
         self._kl = TeacherKL() if decides and single else None
         self._labels = labels and decides
+        self._program = FrozenModel(self._read, self._variables, name="fidelity")
         self._images = 0
         self._right = {"teacher": 0, "explainer": 0}
 
     def update(
         self,
-        targets: dict[str, Any],
-        encoded: dict[str, Any],
+        tap: np.ndarray,
+        targets: dict[str, np.ndarray],
         classes: np.ndarray | None = None,
-    ) -> None:
+        batch_size: int = 32,
+    ) -> np.ndarray:
         """Adds a batch.
 
         Args:
+            tap: `(n, H, W, C)` features.
             targets: `{target: (n, ...)}` of the teacher.
-            encoded: outputs of `explainer.encoder` for the same images.
             classes: `(n,)` index of each image's class among the teacher's outputs.
+            batch_size: of the compiled program; smaller batches are filled up.
+
+        Returns:
+            The maps before the mask, `(n, H, W, F)` float32, from the same pass.
         """
-        targets = {
-            name: ops.convert_to_tensor(value) for name, value in targets.items()
-        }
         last = list(targets)[-1]
-        logits = self._logits(targets[last])
-        self._images += len(targets[last])
+        read = self._program.run({"tap": tap, "target": targets[last]}, batch_size)
+        self._images += len(tap)
+        logits = read.get(LOGITS)
         for variant, metrics in self._variance.items():
-            rebuilt = self.explainer.decode(self._encoding(variant, encoded))
             for name, features in targets.items():
                 if name != LOGITS or not self._has_logits:
-                    metrics[name].update_state(features, rebuilt[name])
+                    metrics[name].update_state(features, read[f"{variant} {name}"])
             if logits is None:
                 continue
-            answer = self._logits(rebuilt[last])
+            answer = read[f"{variant} {LOGITS}"]
             metrics[LOGITS].update_state(logits, answer)
             agreement = self._agreement[variant]
             if agreement is not None:
                 agreement.update_state(logits, answer)
             if variant == WHOLE:
                 self._answers(logits, answer, classes)
+        return read["maps"]
+
+    def _read(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Maps, and reconstructions and logits of each variant, by `variant name`."""
+        encoded = self.explainer.encoder(given["tap"], training=False)
+        found = {"maps": encoded["maps"]}
+        last = self.teacher.targets[-1]
+        if self._has_logits:
+            found[LOGITS] = self._logits(given["target"])
+        for variant in self._variance:
+            rebuilt = self.explainer.decode(self._encoding(variant, encoded))
+            found |= {f"{variant} {name}": value for name, value in rebuilt.items()}
+            if self._has_logits:
+                found[f"{variant} {LOGITS}"] = self._logits(rebuilt[last])
+        return {name: ops.cast(value, "float32") for name, value in found.items()}
+
+    def _variables(self) -> list[Any]:
+        explainer = self.explainer
+        layers = explainer.encoder, explainer.decoder, explainer.statistics
+        own = [variable for layer in layers for variable in layer.variables]
+        return own + list(self.teacher.graph.variables)
 
     def _answers(self, logits: Any, answer: Any, classes: np.ndarray | None) -> None:
         if self._kl is not None:
@@ -103,12 +128,10 @@ class Fidelity:
             self._constant.update_state(logits)
         if self._labels and classes is not None:
             for who, values in (("teacher", logits), ("explainer", answer)):
-                given = _classes(ops.convert_to_numpy(values))
+                given = _classes(values)
                 self._right[who] += int((given == classes).sum())
 
     def _logits(self, target: Any) -> Any:
-        if not self._has_logits:
-            return None
         return self.teacher.head(ops.cast(target, "float32"))[LOGITS]
 
     def _encoding(self, variant: str, encoded: dict[str, Any]) -> Any:

@@ -20,4 +20,4 @@ class RunLock(FileLock):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "The run folder", RunError)
+        super().__init__(path, f"The run folder {path.parent}", RunError)

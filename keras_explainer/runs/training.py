@@ -299,7 +299,7 @@ class _Job:
         """Epochs done and their log, after the explainer was given their state."""
         if not run.backup.exists():
             return 0, []
-        state = TrainingState.read(run.backup)
+        state = TrainingState.read(run.backup, {"epoch": int, "rows": list})
         state.apply(self.explainer)
         done, rows = state.facts["epoch"], list(state.facts["rows"])
         if self.early_stop is not None:

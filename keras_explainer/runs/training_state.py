@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +94,12 @@ class TrainingState:
             np.savez(handle, head=np.frombuffer(text, np.uint8), **arrays)
 
     @classmethod
-    def read(cls, path: Path) -> TrainingState:
+    def read(cls, path: Path, facts: Mapping[str, type] | None = None) -> TrainingState:
         """Reads what `write` wrote.
+
+        Args:
+            path: of the file.
+            facts: what its facts must hold, and of which type.
 
         Raises:
             RunError: a file that is damaged or of another version.
@@ -115,10 +119,12 @@ class TrainingState:
                 }
                 if head["best"] is None:
                     del groups["best"]
-                facts = head["facts"]
-                if type(facts["epoch"]) is not int or type(facts["rows"]) is not list:
-                    raise ValueError("it lacks the epochs that are done")
-                return cls(facts=facts, **groups)
+                for name, kind in (facts or {}).items():
+                    if type(head["facts"].get(name)) is not kind:
+                        raise ValueError(
+                            f"its {name} is missing, or no {kind.__name__}"
+                        )
+                return cls(facts=head["facts"], **groups)
         except RunError:
             raise
         except Exception as error:

@@ -93,7 +93,7 @@ def test_reports(tmp_path):
     assert means(rows)["constant position"]["ev_logits"] is None
     pytest.importorskip("matplotlib")
     table = write_reports(rows, tmp_path)
-    assert "| PCA | 2 | 0.500 |" in table and "–" in table
+    assert "| PCA | cat, dog; seed 0 | 0.500 |" in table and "–" in table
     with (tmp_path / "rows.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 5
     assert (tmp_path / "table.md").read_text() == table

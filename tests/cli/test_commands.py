@@ -285,6 +285,21 @@ def test_help_and_version(command):
         assert f"keras-explainer {name}" in done.stdout
 
 
+# Two commands in one process, each as the installed script runs it.
+TWICE = """
+import sys
+from keras_explainer.cli.main import main
+
+for arguments in (["evaluate", "run", "--json", "-"], ["evaluate", "nowhere"]):
+    sys.argv[1:] = arguments
+    try:
+        main()
+    except SystemExit as done:
+        for stream in (sys.stdout, sys.stderr):
+            print("exit", done.code or 0, file=stream, flush=True)
+"""
+
+
 def test_as_a_process(images, teacher_file, tmp_path):
     """A user's three commands, with nothing but results on the terminal."""
     environment = {
@@ -297,7 +312,7 @@ def test_as_a_process(images, teacher_file, tmp_path):
 
     def process(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "keras_explainer.cli", *arguments],
+            [sys.executable, *arguments],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -306,7 +321,8 @@ def test_as_a_process(images, teacher_file, tmp_path):
         )
 
     done = process(
-        *("train", "--teacher", str(teacher_file), "--tap", "tap"),
+        *("-m", "keras_explainer.cli", "train"),
+        *("--teacher", str(teacher_file), "--tap", "tap"),
         *("--data", str(images), "--category", "dog", "--out", "run"),
         *("--filters", "3", "--epochs", "1", "--batch-size", "8"),
         *("--set", "views=1", "--set", "views_per_step=1"),
@@ -315,13 +331,12 @@ def test_as_a_process(images, teacher_file, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "3 filters for small, learned from 8 images" in done.stdout
-    done = process("evaluate", "run", "--json", "-")
+    done = process("-c", TWICE)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert json.loads(done.stdout)["data"]["category"] == "dog"
-    done = process("evaluate", "nowhere")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("Error: There is no run folder nowhere.")
+    shown, _, after = done.stdout.partition("exit 0\n")
+    assert json.loads(shown)["data"]["category"] == "dog"
+    assert after == "exit 2\n"
+    assert done.stderr.startswith("exit 0\nError: There is no run folder nowhere.")
 
 
 @pytest.mark.one_backend

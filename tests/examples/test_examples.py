@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,18 +17,23 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture
+def run_here(monkeypatch: Any, capsys: Any) -> Callable[..., str]:
+    """Runs an example in this process, which has loaded Keras; what it prints."""
+
+    def run(name: str, *options: object) -> str:
+        path = str(ROOT / "examples" / name)
+        monkeypatch.setattr(sys, "argv", [path, *map(str, options)])
+        runpy.run_path(path, run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
 @pytest.mark.one_backend
-def test_own_model(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, ROOT / "examples" / "own_model.py", "--images", "24"]
-        + ["--epochs", "1", "--out", str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "explained variance of the logits" in done.stdout
+def test_own_model(tmp_path: Path, run_here: Callable[..., str]) -> None:
+    options = ["--images", 24, "--epochs", 1, "--out", tmp_path]
+    assert "explained variance of the logits" in run_here("own_model.py", *options)
     assert {p.name for p in tmp_path.iterdir()} == {
         *(f"{i}.png" for i in range(4)),
         "explanations.json",
@@ -48,8 +56,8 @@ def run(name: str, *options: object) -> str:
 
 
 @pytest.mark.one_backend
-def test_quick_start(tmp_path: Path) -> None:
-    shown = run("quick_start.py", "--images", 24, "--out", tmp_path)
+def test_quick_start(tmp_path: Path, run_here: Callable[..., str]) -> None:
+    shown = run_here("quick_start.py", "--images", 24, "--out", tmp_path)
     assert "contribution" in shown and "groups of filters" in shown
     files = {"image.png", "filters.png", "report.html"}
     assert {path.name for path in tmp_path.iterdir()} == files

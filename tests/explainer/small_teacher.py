@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from compilation import zero_initializers
 from keras import layers
 
 from keras_explainer.teachers import Teacher
@@ -24,6 +25,17 @@ def make_model(
         answer: activation of the last layer; None ends at `top`.
         hidden: sizes of fully connected layers `fc1`, … before the answer.
     """
+    with zero_initializers():
+        model = _network(answer, hidden)
+    random = np.random.default_rng(seed)
+    for weight in model.weights:
+        shape = tuple(weight.shape)
+        spread = np.sqrt(2 / np.prod(shape[:-1])) if len(shape) > 1 else 0.1
+        weight.assign((random.normal(size=shape) * spread).astype("float32"))
+    return model
+
+
+def _network(answer: str | None, hidden: tuple[int, ...]) -> keras.Model:
     x = image = keras.Input(IMAGE_SHAPE)
     x = layers.Conv2D(8, 3, 2, padding="same", activation="relu", name="stem")(x)
     x = layers.Conv2D(12, 3, 2, padding="same", activation="relu", name="tap")(x)
@@ -36,13 +48,7 @@ def make_model(
         x = layers.GlobalAveragePooling2D(name="gap")(x)
     if answer is not None:
         x = layers.Dense(5, activation=answer, name="answer")(x)
-    model = keras.Model(image, x, name="small")
-    random = np.random.default_rng(seed)
-    for weight in model.weights:
-        shape = tuple(weight.shape)
-        spread = np.sqrt(2 / np.prod(shape[:-1])) if len(shape) > 1 else 0.1
-        weight.assign((random.normal(size=shape) * spread).astype("float32"))
-    return model
+    return keras.Model(image, x, name="small")
 
 
 def make_teacher(

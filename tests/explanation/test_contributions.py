@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from float64_network import float64_network
 from keras import ops
 from reference import contributions as reference
 
@@ -20,24 +21,7 @@ F = 6
 
 @pytest.fixture(scope="module")
 def network(measured, teacher, images):
-    """The function of the tracks in float64, and the tracks and means of the images."""
-    decoder = measured.decoder
-    weights = [np.asarray(w, "float64") for w in decoder.get_weights()]
-    head = teacher.model.get_layer("predictions").get_weights()
-    weights += [np.asarray(w, "float64") for w in head]
-    tap, _ = teacher.extract(images)
-    outputs = measured.encoder(ops.convert_to_tensor(tap), training=False)
-    names = ("interpretable", "ordinary")
-    tracks = [ops.convert_to_numpy(outputs[n]).astype("float64") for n in names]
-    means = [
-        np.asarray(ops.convert_to_numpy(getattr(measured.statistics, f"{n}_mean")))
-        for n in names
-    ]
-
-    def logits(interpretable, ordinary):
-        return reference.logits(interpretable, ordinary, measured.share, weights, 2)
-
-    return logits, tracks, [mean.astype("float64") for mean in means]
+    return float64_network(measured, teacher, images)
 
 
 def shares(item):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
 
+import archetypes
 import keras
 import numpy as np
 import pytest
@@ -15,21 +14,11 @@ from keras_explainer.explainer import Explainer
 from keras_explainer.explanation import explain, explanation_picture
 from keras_explainer.teachers import Teacher
 
-
-@pytest.fixture(scope="module")
-def archetypes():
-    path = Path(__file__).parents[1] / "teachers" / "archetypes.py"
-    spec = importlib.util.spec_from_file_location("archetypes_of_teachers", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 KINDS = ["grey", "five_channels", "squeeze_excite", "two_answers"]
 
 
 @pytest.mark.parametrize("name", KINDS + ["headless"])
-def test_archetypes(name, archetypes):
+def test_archetypes(name):
     model = archetypes.build(name)
     teacher = Teacher(
         model,

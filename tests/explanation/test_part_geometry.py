@@ -9,6 +9,8 @@ from keras_explainer.explanation import part_box, pixel_mask
 from keras_explainer.explanation.geometry import unclipped_mask
 from keras_explainer.results import mask_cells
 
+pytestmark = pytest.mark.one_backend  # NumPy alone
+
 # n = 14, beta 4: the mask is at least half within 1.75 cells, of 16 pixels each.
 HAND = [
     # cells, image_size, map_size, beta, (top, left, bottom, right)

@@ -47,7 +47,7 @@ def given(monkeypatch):
 
 
 class FourFilters:
-    filters = 4
+    part_count = 4
     filters_fingerprint = "ab" * 32
 
 

@@ -11,6 +11,7 @@ from keras_explainer.errors import ConfigError, DataError
 from keras_explainer.explanation import drawing, explanation_picture, part_grid
 from keras_explainer.explanation.pictures import IMAGE_SIDE
 
+pytestmark = pytest.mark.one_backend  # NumPy alone
 MARGIN = 24
 BLACK = np.zeros((32, 40, 3), "uint8")
 

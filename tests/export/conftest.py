@@ -60,6 +60,12 @@ def explainer() -> Explainer:
 
 
 @pytest.fixture(scope="session")
+def plain_explainer() -> Explainer:
+    """Without measured tracks: fewer endpoints, so that an export takes less."""
+    return explainer_of(make_teacher())
+
+
+@pytest.fixture(scope="session")
 def exported(explainer: Explainer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = tmp_path_factory.mktemp("models") / "small"
     return saved_model(explainer, model, part_count=4, part_names=NAMES)

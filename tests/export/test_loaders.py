@@ -8,7 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from test_endpoints import assert_explains, call, close, encoded
+from answers import assert_explains, call, close, encoded
 
 pytestmark = pytest.mark.tensorflow
 
@@ -75,6 +75,9 @@ def test_the_c_api(exported, loaded, explainer, images, tmp_path):
         close(found["shares"][output], expected[output])
 
 
+# Two processes that load TensorFlow. `test_a_process_without_this_package` has the
+# loader and the session that this tool uses.
+@pytest.mark.slow
 def test_saved_model_cli(exported, images, tmp_path):
     np.save(tmp_path / "images.npy", images.astype("float32"))
     tool = ("-m", "tensorflow.python.tools.saved_model_cli")

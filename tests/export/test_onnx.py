@@ -6,8 +6,8 @@ import sys
 
 import numpy as np
 import pytest
+from answers import assert_explains
 from small_teacher import make_images
-from test_endpoints import assert_explains
 
 from keras_explainer.errors import ExportError
 from keras_explainer.export import onnx

@@ -135,13 +135,13 @@ def test_no_weight_is_written_twice(tmp_path):
 
 
 @pytest.mark.tensorflow
-def test_versions(explainer, tmp_path):
+def test_versions(plain_explainer, tmp_path):
     model = tmp_path / "models" / "small"
-    assert saved_model(explainer, model) == model / "1"
-    assert saved_model(explainer, model, version=7) == model / "7"
+    assert saved_model(plain_explainer, model) == model / "1"
+    assert saved_model(plain_explainer, model, version=7) == model / "7"
     with pytest.raises(ExportError, match=r"version 7 already.*next free one is 8"):
-        saved_model(explainer, model, version=7)
-    assert saved_model(explainer, str(model)) == model / "8"
+        saved_model(plain_explainer, model, version=7)
+    assert saved_model(plain_explainer, str(model)) == model / "8"
     assert sorted(entry.name for entry in model.iterdir()) == ["1", "7", "8"]
     assert (model / "8").stat().st_mode & 0o777 == (model).stat().st_mode & 0o777
 
@@ -161,7 +161,7 @@ def test_which_version_is_free(tmp_path):
 
 
 @pytest.mark.tensorflow
-def test_a_failure_leaves_nothing(explainer, tmp_path, monkeypatch):
+def test_a_failure_leaves_nothing(plain_explainer, tmp_path, monkeypatch):
     import tensorflow as tf
 
     save = tf.saved_model.save
@@ -173,16 +173,16 @@ def test_a_failure_leaves_nothing(explainer, tmp_path, monkeypatch):
 
     monkeypatch.setattr(tf.saved_model, "save", fails)
     with pytest.raises(ExportError, match="No space left"):
-        saved_model(explainer, tmp_path / "models" / "small")
+        saved_model(plain_explainer, tmp_path / "models" / "small")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "models" / "small" / "1").mkdir(parents=True)
     with pytest.raises(ExportError, match="No space left"):
-        saved_model(explainer, tmp_path / "models" / "small")
+        saved_model(plain_explainer, tmp_path / "models" / "small")
     assert [e.name for e in (tmp_path / "models" / "small").iterdir()] == ["1"]
 
 
 @pytest.mark.tensorflow
-def test_a_version_that_another_process_took(explainer, tmp_path, monkeypatch):
+def test_a_version_that_another_process_took(plain_explainer, tmp_path, monkeypatch):
     import tensorflow as tf
 
     save, model = tf.saved_model.save, tmp_path / "small"
@@ -192,11 +192,11 @@ def test_a_version_that_another_process_took(explainer, tmp_path, monkeypatch):
         (model / "1").mkdir(exist_ok=True)
 
     monkeypatch.setattr(tf.saved_model, "save", meanwhile)
-    assert saved_model(explainer, model) == model / "2"
+    assert saved_model(plain_explainer, model) == model / "2"
     assert list((model / "1").iterdir()) == []
     model = tmp_path / "other"
     with pytest.raises(ExportError, match="version 1 already"):
-        saved_model(explainer, model, version=1)
+        saved_model(plain_explainer, model, version=1)
 
 
 @pytest.mark.tensorflow

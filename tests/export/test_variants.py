@@ -10,9 +10,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from answers import assert_explains, call, close
 from PIL import Image
 from small_teacher import make_images, make_teacher
-from test_endpoints import assert_explains, call, close
 
 from keras_explainer.errors import ConfigError, ExportError
 from keras_explainer.explainer import Explainer

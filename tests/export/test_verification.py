@@ -176,7 +176,9 @@ def test_ties_are_no_faults(reference, answers):
     assert "ranks" in agreement(reference, given).wrong()
 
 
-def test_an_export_that_is_wrong_is_removed(verified, explainer, tmp_path, monkeypatch):
+def test_an_export_that_is_wrong_is_removed(
+    verified, plain_explainer, tmp_path, monkeypatch
+):
     from keras_explainer.export import saved_model
     from keras_explainer.export.networks import Networks
 
@@ -187,18 +189,18 @@ def test_an_export_that_is_wrong_is_removed(verified, explainer, tmp_path, monke
 
     monkeypatch.setattr(Networks, "_head", wrong)
     with pytest.raises(ExportError, match=r"differs by 0.001\d? of the largest value"):
-        saved_model(explainer, tmp_path / "models" / "small")
+        saved_model(plain_explainer, tmp_path / "models" / "small")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_second_process_that_fails(verified, explainer, tmp_path, monkeypatch):
+def test_a_second_process_that_fails(verified, plain_explainer, tmp_path, monkeypatch):
     from keras_explainer.export import saved_model, verification
 
     script = tmp_path / "fails.py"
     script.write_text("import sys; sys.exit('no room')")
     monkeypatch.setattr(verification, "_SCRIPT", script)
     with pytest.raises(ExportError, match=r"exit status 1\): no room. Nothing was"):
-        saved_model(explainer, tmp_path / "small")
+        saved_model(plain_explainer, tmp_path / "small")
     assert not (tmp_path / "small").exists()
 
 

@@ -22,6 +22,8 @@ from keras_explainer.metrics.part_presence import (
     part_presence,
 )
 
+pytestmark = pytest.mark.one_backend  # NumPy alone
+
 
 def part_scene(seed, images=40, shape=(5, 7), size=(31, 44), parts=2, filters=6):
     """Round parts; filters that follow them, one dead, one silent at times.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 
-import keras
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,6 +23,8 @@ from keras_explainer.metrics import (
     r2,
 )
 
+# NumPy alone; that tensors are taken is in `test_part_map_inputs`.
+pytestmark = pytest.mark.one_backend
 NAMES = [
     "location_instability",
     "part_tracking_share",
@@ -267,18 +268,6 @@ def test_reset(scene_maker):
     assert figures.images == 0
     figures.update(maps)
     assert figures.result(centres, size) == score(maps, centres, size)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-def test_tensors(scene_maker, dtype):
-    maps, centres, size = scene_maker(0, levels=50)
-    tensor = keras.ops.convert_to_tensor(maps, dtype=dtype)
-    figures = PartMapFigures()
-    figures.update(tensor)
-    assert figures.result(centres, size) == score(maps, centres, size)
-    assert concentration(tensor, positions(tensor, size)) == pytest.approx(
-        concentration(maps, positions(maps, size))
-    )
 
 
 def test_keeps_no_maps(scene_maker):

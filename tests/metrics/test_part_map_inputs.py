@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import keras
 import numpy as np
 import pytest
 
@@ -21,6 +22,19 @@ from keras_explainer.metrics import (
 )
 
 MAPS = np.ones((4, 2, 3, 5))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_tensors(scene_maker, dtype):
+    maps, centres, size = scene_maker(0, levels=50)
+    tensor = keras.ops.convert_to_tensor(maps, dtype=dtype)
+    found, expected = PartMapFigures(), PartMapFigures()
+    found.update(tensor)
+    expected.update(maps)
+    assert found.result(centres, size) == expected.result(centres, size)
+    assert concentration(tensor, positions(tensor, size)) == pytest.approx(
+        concentration(maps, positions(maps, size))
+    )
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,15 @@ def installed(
     return environment
 
 
+@pytest.fixture(scope="module")
+def editable(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Environment]:
+    """A copy of the project, and an environment where it is installed editable."""
+    folder = tmp_path_factory.mktemp("editable")
+    copy, environment = project_copy(folder / "project"), Environment(folder / "venv")
+    environment.install("--editable", copy)
+    return copy, environment
+
+
 @pytest.fixture
 def new_environment(tmp_path: Path) -> Callable[[], Environment]:
     """Makes an empty environment."""

@@ -102,7 +102,7 @@ def test_metadata(metadata: Any) -> None:
     assert metadata["Requires-Python"] == ">=3.11,<3.14"
     assert "# keras" in metadata.get_payload().lower()
     assert set(metadata.get_all("Provides-Extra")) == {
-        *("report", "serving", "spark", "onnx", "jax", "torch", "dev"),
+        *("report", "serving", "dataset", "spark", "onnx", "jax", "torch", "dev"),
         *("keras-hub", "browser", "docs", "tensorboard"),
     }
 
@@ -138,29 +138,32 @@ def test_locked_versions_satisfy_the_stated_ones(metadata: Any) -> None:
 
 
 def test_distributions_are_the_same_bytes_when_built_again(
+    distributions: dict[str, Path],
     new_copy: Callable[[str], Path],
     build_all: Callable[[Path, Path], list[Path]],
     tmp_path: Path,
 ) -> None:
-    first, second = new_copy("first"), new_copy("second place")
+    """Elsewhere, later, and without what lay about in the first tree."""
+    second = new_copy("second place")
     for path in second.rglob("*.py"):
         path.touch()
-    one = build_all(first, tmp_path / "one")
+    one = [distributions["wheel"], distributions["sdist"]]
     other = build_all(second, tmp_path / "other")
-    assert [path.suffix for path in one] == [".whl", ".gz"]
+    assert [path.suffix for path in other] == [".whl", ".gz"]
     for mine, theirs in zip(one, other, strict=True):
         assert mine.name == theirs.name
         assert mine.read_bytes() == theirs.read_bytes(), mine.name
 
 
-def test_installed_wheel(installed: Any) -> None:
-    told = json.loads(
-        installed.python_says(
-            """
-import importlib.metadata, importlib.resources, json
+@pytest.fixture(scope="module")
+def told(installed: Any) -> dict[str, Any]:
+    """What a process with the wheel says of it; it imports all modules, and the hub."""
+    said = installed.python_says(
+        """
+import importlib, importlib.metadata, importlib.resources, importlib.util, json, pkgutil
 import keras_explainer, keras_explainer.zoo
 files = importlib.resources.files
-print(json.dumps({
+found = {
     "package": keras_explainer.__file__,
     "zoo": keras_explainer.zoo.__file__,
     "version": keras_explainer.__version__,
@@ -171,10 +174,25 @@ print(json.dumps({
         entry.name: entry.value
         for entry in importlib.metadata.distribution("keras-explainer").entry_points
     },
-}))
+    "modules": [],
+    "hub": None,
+}
+for module in pkgutil.walk_packages(keras_explainer.__path__, "keras_explainer."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+    found["modules"].append(module.name)
+if importlib.util.find_spec("tensorflow_hub"):
+    try:
+        found["hub"] = importlib.import_module("tensorflow_hub").__version__
+    except ImportError as error:
+        found["hub"] = repr(error)
+print(json.dumps(found))
 """
-        )
     )
+    return json.loads(said.splitlines()[-1])
+
+
+def test_installed_wheel(installed: Any, told: dict[str, Any]) -> None:
     site = installed.site / "keras_explainer"
     assert Path(told["package"]) == site / "__init__.py"
     assert Path(told["zoo"]) == site / "zoo" / "__init__.py"
@@ -187,22 +205,13 @@ print(json.dumps({
     assert tops == {"keras_explainer", f"keras_explainer-{__version__}.dist-info"}
 
 
-def test_every_module_of_the_wheel_imports(installed: Any) -> None:
-    told = installed.python_says(
-        """
-import importlib, pkgutil, keras_explainer
-for found in pkgutil.walk_packages(keras_explainer.__path__, "keras_explainer."):
-    if not found.name.endswith("__main__"):
-        importlib.import_module(found.name)
-    print(found.name)
-"""
-    )
+def test_every_module_of_the_wheel_imports(told: dict[str, Any]) -> None:
     expected = {
         name.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
         for name in SOURCES | ZOO
         if name.endswith(".py")
     }
-    assert set(told.splitlines()) == expected - {"keras_explainer"}
+    assert set(told["modules"]) == expected - {"keras_explainer"}
 
 
 def test_command_is_installed(installed: Any) -> None:
@@ -215,18 +224,29 @@ def test_command_is_installed(installed: Any) -> None:
     assert {"train", "evaluate", "explain"} <= set(re.findall(r"\w+", told))
 
 
-def test_tensorflow_hub_imports_beside_the_locked_setuptools(installed: Any) -> None:
-    """tensorflow-hub 0.16.1 needs `pkg_resources`, which setuptools 82 dropped."""
-    pytest.importorskip("tensorflow_hub")
-    told = installed.python_says("import tensorflow_hub as h; print(h.__version__)")
-    assert told
-
-
-def test_editable_install_follows_the_checkout(
-    new_copy: Callable[[str], Path], new_environment: Callable[[], Any]
+def test_tensorflow_hub_imports_beside_the_locked_setuptools(
+    told: dict[str, Any],
 ) -> None:
-    copy, environment = new_copy("project"), new_environment()
-    environment.install("--editable", copy)
+    """tensorflow-hub 0.16.1 needs `pkg_resources`, which setuptools 82 dropped."""
+    if told["hub"] is None:
+        pytest.skip("tensorflow-hub is not installed")
+    assert re.fullmatch(r"[\d.]+", told["hub"]), told["hub"]
+
+
+def test_editable_install_works_from_the_checkouts_root(
+    editable: tuple[Path, Any],
+) -> None:
+    """There the folder `keras_explainer` is found before the installed one."""
+    copy, environment = editable
+    code = (
+        f"import os; os.chdir({str(copy)!r}); import sys; sys.path.insert(0, ''); "
+        "import keras_explainer.zoo as zoo; print(zoo.__file__)"
+    )
+    assert Path(environment.python_says(code)) == copy / "zoo" / "__init__.py"
+
+
+def test_editable_install_follows_the_checkout(editable: tuple[Path, Any]) -> None:
+    copy, environment = editable
     code = (
         "import keras_explainer.zoo as zoo, keras_explainer.version as version; "
         "import importlib.resources as r; "
@@ -239,24 +259,10 @@ def test_editable_install_follows_the_checkout(
     (copy / "zoo" / "new.yaml").write_text("a: 1\n")
     (copy / "zoo" / "entry.py").write_text("NAME = 'new module'\n")
     (copy / "keras_explainer" / "version.py").write_text("__version__ = '9.9'\n")
-    assert environment.python_says(code).endswith("__init__.py 9.9 True")
-    told = environment.python_says(
-        "from keras_explainer.zoo.entry import NAME; print(NAME)"
-    )
-    assert told == "new module"
-
-
-def test_editable_install_works_from_the_checkouts_root(
-    new_copy: Callable[[str], Path], new_environment: Callable[[], Any]
-) -> None:
-    """There the folder `keras_explainer` is found before the installed one."""
-    copy, environment = new_copy("project"), new_environment()
-    environment.install("--editable", copy)
-    code = (
-        f"import os; os.chdir({str(copy)!r}); import sys; sys.path.insert(0, ''); "
-        "import keras_explainer.zoo as zoo; print(zoo.__file__)"
-    )
-    assert Path(environment.python_says(code)) == copy / "zoo" / "__init__.py"
+    more = "; from keras_explainer.zoo.entry import NAME; print(NAME)"
+    told, name = environment.python_says(code + more).splitlines()
+    assert told.endswith("__init__.py 9.9 True")
+    assert name == "new module"
 
 
 def test_build_says_so_where_the_version_is_missing(

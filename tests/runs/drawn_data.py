@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from compilation import zero_initializers
 from PIL import Image, ImageDraw
 
 SIDE = 48
@@ -80,18 +81,19 @@ def small_model(seed: int = 1) -> keras.Model:
     The same weights on every backend; answers differ between drawn images.
     """
     layers = keras.layers
-    model = keras.Sequential(
-        [
-            layers.Input(INPUT),
-            layers.Rescaling(1 / 255),
-            layers.Conv2D(8, 3, 2, "same", activation="relu", name="low"),
-            layers.Conv2D(12, 3, 2, "same", activation="relu", name="tap"),
-            layers.Conv2D(12, 3, 2, "same", activation="relu", name="high"),
-            layers.GlobalAveragePooling2D(name="pool"),
-            layers.Dense(len(LABELS), activation="softmax", name="answer"),
-        ],
-        name="small",
-    )
+    with zero_initializers():
+        model = keras.Sequential(
+            [
+                layers.Input(INPUT),
+                layers.Rescaling(1 / 255),
+                layers.Conv2D(8, 3, 2, "same", activation="relu", name="low"),
+                layers.Conv2D(12, 3, 2, "same", activation="relu", name="tap"),
+                layers.Conv2D(12, 3, 2, "same", activation="relu", name="high"),
+                layers.GlobalAveragePooling2D(name="pool"),
+                layers.Dense(len(LABELS), activation="softmax", name="answer"),
+            ],
+            name="small",
+        )
     random = np.random.default_rng(seed)
     for variable in model.weights:
         shape = tuple(variable.shape)

@@ -91,6 +91,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_one_that_was_not(
     ]
 
 
+@pytest.mark.one_backend
 def test_early_stopping_keeps_the_best_weights_also_when_resumed(
     changed, teacher, tmp_path, eager
 ):
@@ -117,6 +118,7 @@ def test_early_stopping_keeps_the_best_weights_also_when_resumed(
     assert done.config.facts.validation_images == 4
 
 
+@pytest.mark.one_backend
 def test_divergence_keeps_the_last_good_weights_and_says_so(
     changed, config, teacher, tmp_path, eager
 ):

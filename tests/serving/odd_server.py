@@ -77,3 +77,8 @@ def read_request(connection: Any) -> bytes:
 def answer(body: bytes, status: str = "200 OK", more: str = "") -> bytes:
     head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
     return head.encode() + body
+
+
+def ok(body: bytes, more: str = "") -> Callable[[Any, int], None]:
+    """A behaviour: answers 200 with the body."""
+    return lambda connection, _: connection.sendall(answer(body, more=more))

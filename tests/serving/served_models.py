@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1]
-for folder in (TESTS.parent, TESTS / "explainer"):
+for folder in (TESTS.parent, TESTS, TESTS / "explainer"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from functools import cache
 from typing import Any
 
 import archetypes
-import keras
 import model_state
 import pytest
+from compilation import few_optimizations, zero_initializers
 
 from keras_explainer.teachers import Teacher
 
@@ -43,12 +42,5 @@ def state_before() -> Callable[[str], dict[str, Any]]:
 @pytest.fixture(scope="module", autouse=True)
 def quick_start() -> Iterator[None]:
     """Less compilation: weights are set by the tests, and models run once or twice."""
-    with ExitStack() as stack:
-        stack.enter_context(archetypes.zero_initializers())
-        if keras.backend.backend() == "jax":
-            import jax
-
-            name = "jax_disable_most_optimizations"
-            stack.callback(jax.config.update, name, False)
-            jax.config.update(name, True)
+    with zero_initializers(), few_optimizations():
         yield

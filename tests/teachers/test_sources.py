@@ -9,6 +9,7 @@ import archetypes
 import keras
 import numpy as np
 import pytest
+from compilation import zero_initializers
 
 from keras_explainer.errors import TeacherError
 from keras_explainer.teachers import Teacher
@@ -19,7 +20,7 @@ SMALL = {"alpha": 0.25, "classes": 4}
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> Path:
     """Weights of a small MobileNet, not zeros."""
-    with archetypes.zero_initializers():
+    with zero_initializers():
         model = keras.applications.MobileNet(
             weights=None, input_shape=(64, 64, 3), **SMALL
         )

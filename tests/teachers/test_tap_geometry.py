@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import archetype_networks
 import archetypes
 import keras
 import numpy as np
@@ -81,7 +82,7 @@ STACKS = {
         layers.Dense(3, use_bias=False),
         layers.Rescaling(2.0),
         layers.Dropout(0.5),
-        archetypes.ChannelScale(),
+        archetype_networks.ChannelScale(),
     ],
 }
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import test_case
+from compilation import zero_initializers
 
 from keras_explainer.errors import ConfigError, TeacherError
 from keras_explainer.teachers import Teacher
@@ -104,14 +105,16 @@ def test_published_sizes() -> None:
     """Parameters of the published networks, without the mean image."""
     published = {"AlexNet": 60_965_224, "VGGM": 102_908_520, "VGGS": 102_908_520}
     for name, build in NETWORKS.items():
-        model = build()
+        with zero_initializers():
+            model = build()
         mean = np.prod(model.input_shape[1:])
         assert model.count_params() - mean == published[name], name
 
 
 def built(name: str, path: Path, **changes) -> Teacher:
     arguments = {"alpha": ALPHA, "classes": CLASSES, "tap": "conv5", **changes}
-    return Teacher.from_applications(name, weights=path, **arguments)
+    with zero_initializers():
+        return Teacher.from_applications(name, weights=path, **arguments)
 
 
 @pytest.fixture(scope="module", params=sorted(NETWORKS))
@@ -239,7 +242,8 @@ def conv_of(name: str, shape) -> dict:
 @pytest.mark.one_backend
 def test_vgg16_of_keras_takes_the_file_with_its_colours_turned(vgg16: Path) -> None:
     given = {"input_shape": (32, 32, 3), "classes": CLASSES, "tap": "block5_conv3"}
-    teacher = Teacher.from_applications("VGG16", weights=vgg16, **given)
+    with zero_initializers():
+        teacher = Teacher.from_applications("VGG16", weights=vgg16, **given)
     image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), "uint8")
     kernel = mat_files.conv("conv0", (3, 3, 3, 64))["weights"][0]
     bias = mat_files.conv("conv0", (3, 3, 3, 64))["weights"][1]

@@ -1,0 +1,1 @@
+"""Explaining a dataset: images a second, memory, and what a cluster would cost."""

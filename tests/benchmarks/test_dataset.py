@@ -1,0 +1,84 @@
+"""The simulation of a cluster, and what watches a job."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.dataset.cluster import Setting, simulate
+from benchmarks.dataset.process_tree import ProcessTree
+
+pytestmark = pytest.mark.one_backend
+PLAIN = Setting(
+    images=1000,
+    workers=1,
+    rows_per_part=100,
+    image_seconds=0.1,
+    task_seconds=0.0,
+    start_seconds=0.0,
+    driver_seconds=0.0,
+    spread=0.0,
+    losses_per_hour=0.0,
+)
+
+
+def test_without_any_loss_the_time_is_that_of_the_longest_worker():
+    assert simulate(PLAIN, 0)["seconds"] == pytest.approx(100.0)
+    # Ten shards of 10 s: three workers take four, three and three.
+    found = simulate(replace(PLAIN, workers=3), 0)
+    assert found["seconds"] == pytest.approx(40.0)
+    assert found["core_seconds"] == pytest.approx(120.0)
+    # A shard cannot be split: more workers than shards do not help.
+    assert simulate(replace(PLAIN, workers=50), 0)["seconds"] == pytest.approx(10.0)
+    found = simulate(replace(PLAIN, images=1030, task_seconds=2.0), 0)
+    assert found["seconds"] == pytest.approx(103.0 + 11 * 2.0)
+
+
+def test_a_driver_that_hands_out_slowly_is_the_limit():
+    slow = replace(PLAIN, workers=10, driver_seconds=5.0)
+    assert simulate(slow, 0)["seconds"] == pytest.approx(10 * 5.0 + 10.0)
+
+
+def test_what_is_lost_is_done_again():
+    lossy = replace(PLAIN, images=10_000, workers=4, losses_per_hour=60.0)
+    found = simulate(lossy, 0)
+    assert found["repeated_images"] > 0
+    assert found["repeated_images"] % 100 == 0
+    assert found["seconds"] > lossy.images * 0.1 / 4
+    assert simulate(lossy, 0) == found
+    assert simulate(lossy, 1) != found
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="no /proc")
+def test_time_and_memory_of_children_count():
+    code = (
+        "import subprocess, sys, time\n"
+        "inner = 'x = bytearray(80 << 20)\\nx[::4096] = bytes(len(x[::4096]))\\n"
+        "import time\\nend = time.process_time() + 0.5\\n"
+        "while time.process_time() < end: pass\\ninput()'\n"
+        "child = subprocess.Popen([sys.executable, '-c', inner], stdin=0)\n"
+        "child.wait()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+    with ProcessTree([process.pid], every=0.05) as tree:
+        for _ in range(600):
+            if tree.samples[-1].cpu > 0.5:
+                break
+            try:
+                process.wait(0.1)
+            except subprocess.TimeoutExpired:
+                continue
+        process.communicate(b"\n")
+    assert max(sample.mib for sample in tree.samples) > 80
+    assert max(sample.largest for sample in tree.samples) > 80
+    first, last = tree.between(tree.samples[0].at, tree.samples[-1].at)
+    assert 0.5 <= last.cpu - first.cpu < 30
+    assert last.machine - first.machine >= 0.5
+    assert os.getpid() not in tree.roots
