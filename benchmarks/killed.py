@@ -1,6 +1,6 @@
 """Learning that is killed at random moments, and what becomes of it.
 
-    python -m benchmarks.killed [--kills 20] [--recipe places] [--seed 0]
+    python -m benchmarks.killed [--kills 20] [--recipe places] [--folder PLACE]
 
 A run of drawn creatures is learned once without interruption, in a process of its own.
 A second one of the same settings is killed (SIGKILL) at random moments, 20 times, and
@@ -21,7 +21,6 @@ import random
 import signal
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -141,21 +140,39 @@ def main() -> None:
     parser.add_argument("--recipe", choices=list(SETTINGS), default="default")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="kept, to go on in after a break")
     options = parser.parse_args()
-    moments = random.Random(options.seed)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        images = folder / "images"
+    if options.folder is None:
+        with tempfile.TemporaryDirectory() as place:
+            result = measured(options, Path(place))
+    else:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        result = measured(options, options.folder)
+    write_json(RESULTS / f"{options.recipe}.json", result)
+    print(json.dumps(result, indent=1))
+    if result["arrays_that_differ"] or result["not_whole"]:
+        raise SystemExit("it does not hold")
+    if result["kills"] < options.kills:
+        raise SystemExit("it came to its end before")
+
+
+def measured(options: Any, folder: Path) -> dict[str, Any]:
+    """Learns twice in a folder, or goes on with that; what was met."""
+    images, note = folder / "images", folder / "met.json"
+    first, second = folder / "first", folder / "second"
+    if not images.exists():
         Creatures(96, ["griffin"], seed=3).write_folder(images, IMAGES, 0)
-        first, second = folder / "first", folder / "second"
 
-        def start(out: Path) -> Any:
-            cache = folder / f"cache-{out.name}"
-            config = config_of(options.recipe, images, cache, options.epochs)
-            process = PROCESSES.Process(target=learn, args=(out, config))
-            process.start()
-            return process
+    def start(out: Path) -> Any:
+        cache = folder / f"cache-{out.name}"
+        config = config_of(options.recipe, images, cache, options.epochs)
+        process = PROCESSES.Process(target=learn, args=(out, config))
+        process.start()
+        return process
 
+    if note.exists():
+        met = json.loads(note.read_text())
+    else:
         process = start(first)
         locked(process, first)
         began = time.monotonic()
@@ -163,56 +180,53 @@ def main() -> None:
         first_epoch = time.monotonic() - began
         ended(process)
         learning = time.monotonic() - began
-        epoch = (learning - first_epoch) / max(1, options.epochs - 1)
+        met = {"seconds": learning, "first_epoch": first_epoch, "killed": 0}
+        met |= {"stages": {}, "broken": []}
+        write_json(note, met)
         print(f"learned without interruption in {learning:.0f} s", flush=True)
-        stages: Counter[str] = Counter()
-        broken: list[str] = []
-        killed = 0
-        while killed < options.kills:
-            process = start(second)
-            if not locked(process, second):
-                break
-            # The first moments and a quarter of the others lie before an epoch is done:
-            # images, features, start weights. The others lie in the next few epochs, so
-            # that there is something left to be killed.
-            if killed < options.kills // 5 or moments.random() < 0.25:
-                time.sleep(moments.uniform(0, first_epoch))
-            elif changed(process, second, log_of(second)):
-                time.sleep(
-                    moments.uniform(0, 0.9 * options.epochs * epoch / options.kills)
-                )
-            process.kill()
-            process.join()
-            if process.exitcode != -signal.SIGKILL:
-                break
-            killed += 1
-            stage, found = whole(second, folder / "cache-second")
-            stages[stage.split()[0]] += 1
-            broken += found
-            print(f"killed {killed}: {stage} {found or ''}", flush=True)
-        ended(start(second))
-        pairs = list(zip(weights(first), weights(second), strict=True))
-        differ = sum(not np.array_equal(a, b) for a, b in pairs)
-        left = [p.name for p in second.rglob("*") if p.name.startswith(".tmp-")]
-        epochs = len(runs.RunFolder.open(second).history)
-    result: dict[str, Any] = {
+    epoch = (met["seconds"] - met["first_epoch"]) / max(1, options.epochs - 1)
+    while met["killed"] < options.kills:
+        moments = random.Random(f"{options.seed} {met['killed']}")
+        process = start(second)
+        if not locked(process, second):
+            break
+        # The first moments and a quarter of the others lie before an epoch is done:
+        # images, features, start weights. The others lie in the next few epochs, so
+        # that there is something left to be killed.
+        early = met["killed"] < options.kills // 5 or moments.random() < 0.25
+        if early:
+            time.sleep(moments.uniform(0, met["first_epoch"]))
+        elif changed(process, second, log_of(second)):
+            time.sleep(moments.uniform(0, 0.9 * options.epochs * epoch / options.kills))
+        process.kill()
+        process.join()
+        if process.exitcode != -signal.SIGKILL:
+            break
+        stage, found = whole(second, folder / "cache-second")
+        name = stage.split()[0]
+        met["killed"] += 1
+        met["stages"][name] = met["stages"].get(name, 0) + 1
+        met["broken"] += found
+        write_json(note, met)
+        print(f"killed {met['killed']}: {stage} {found or ''}", flush=True)
+    ended(start(second))
+    pairs = list(zip(weights(first), weights(second), strict=True))
+    return {
         "recipe": options.recipe,
-        "kills": killed,
-        "killed_in": dict(sorted(stages.items())),
-        "epochs": epochs,
+        "kills": met["killed"],
+        "killed_in": dict(sorted(met["stages"].items())),
+        "epochs": len(runs.RunFolder.open(second).history),
         "arrays": len(pairs),
-        "arrays_that_differ": differ,
-        "not_whole": broken,
-        "temporary_files_left": len(left),
-        "seconds_uninterrupted": round(learning, 1),
+        "arrays_that_differ": sum(not np.array_equal(a, b) for a, b in pairs),
+        "not_whole": met["broken"],
+        "temporary_files_left": len(
+            [p for p in second.rglob("*") if p.name.startswith(".tmp-")]
+        ),
+        "seconds_uninterrupted": round(met["seconds"], 1),
         "seed": options.seed,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "keras": keras.__version__,
     }
-    write_json(RESULTS / f"{options.recipe}.json", result)
-    print(json.dumps(result, indent=1))
-    if differ or broken or killed < options.kills:
-        raise SystemExit("it does not hold")
 
 
 if __name__ == "__main__":

@@ -81,3 +81,16 @@ def test_the_reference_has_every_public_name() -> None:
     for name in ("Explainer", "Recipe", "Teacher", "compare", "load"):
         assert re.search(rf"^::: \S+\.{name}$", text, re.MULTILINE), name
     assert set(kx.__all__) >= {"callbacks", "plot", "report"}
+
+
+def test_every_test_that_is_named_exists() -> None:
+    """The page of claims names a test for each; a renamed one would prove nothing."""
+    text = (DOCS / "reliability.md").read_text(encoding="utf-8")
+    tests = ROOT / "tests"
+    source = "\n".join(path.read_text("utf-8") for path in tests.rglob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", text))
+    assert len(named) > 80
+    missing = [name for name in named if f"def {name}(" not in source]
+    assert missing == []
+    for path in re.findall(r"`((?:tests/)?\w*/?(?:runs/)?test_\w+\.py)`", text):
+        assert list(tests.rglob(path.removeprefix("tests/"))), path

@@ -216,6 +216,29 @@ def test_resuming_with_other_settings_or_images_is_refused(
 
 
 @pytest.mark.one_backend
+@pytest.mark.slow
+def test_an_interrupted_run_with_places_ends_with_the_same_weights(
+    config, teacher, tmp_path
+):
+    """Places are learned before the first epoch, and not a second time."""
+    settings = {"places": 2, "detectors": 4, "place_epochs": 1}
+    recipe = runs.resolve_recipe("places", {**settings, "batch_size": 6, "views": 2})
+    explainer = replace(config.explainer, filters=4, recipe=recipe)
+    learning = replace(config.learning, epochs=2)
+    config = replace(config, explainer=explainer, learning=learning)
+    whole = runs.train(tmp_path / "whole", config, teacher=teacher)
+    out = tmp_path / "resumed"
+    for at in ((0, 1), (1, 1)):
+        with pytest.raises(KeyboardInterrupt):
+            runs.train(
+                out, config, teacher=teacher, resume=True, callbacks=[Interrupt(*at)]
+            )
+    done = runs.resume(out, teacher=teacher)
+    assert_same(weights_of(done, teacher), weights_of(whole, teacher))
+    assert logged(done) == logged(whole)
+
+
+@pytest.mark.one_backend
 def test_a_run_begun_with_other_software_goes_on_and_says_so(
     config, teacher, tmp_path, eager, caplog
 ):
