@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -153,6 +154,16 @@ def on_spark(model, given, output, **settings):
     return explain_dataset(model, given, output, engine="spark", **settings)
 
 
+def assert_same_rows(found, expected):
+    from compared import assert_same
+
+    assert len(found) == len(expected)
+    for mine, theirs in zip(found, expected, strict=True):
+        assert replace(mine, explanation=None) == replace(theirs, explanation=None)
+        if theirs.explanation is not None:
+            assert_same(mine.explanation.to_dict(), theirs.explanation.to_dict())
+
+
 def test_as_the_local_engine_says(session, model, photos, tmp_path):
     """Also with the model sent along; the session goes on."""
     explain_dataset(model, photos, tmp_path / "local", rows_per_part=5)
@@ -161,7 +172,8 @@ def test_as_the_local_engine_says(session, model, photos, tmp_path):
         model, photos, tmp_path / "out", rows_per_part=5, ship_model=True
     )
     assert (manifest["rows"], manifest["errors"]) == (12, 2)
-    assert list(read_results(tmp_path / "out")) == expected
+    # Threads are shared out differently, and so sums are rounded.
+    assert_same_rows(list(read_results(tmp_path / "out")), expected)
     assert session.range(3).count() == 3
 
 
@@ -204,9 +216,14 @@ def test_an_unreadable_file_and_records(session, model, encoded, tmp_path):
     on_spark(model, path, tmp_path / "records")
     found = list(read_results(tmp_path / "records"))
     assert [row.image_id for row in found] == [f"x.tfrecord:{at}" for at in range(10)]
-    assert [row.explanation.parts for row in found] == [
-        row.explanation.parts for row in good
-    ]
+    named = [replace(row, image_id=f"i{at}") for at, row in enumerate(found)]
+    assert_same_rows(
+        [
+            replace(row, explanation=replace(row.explanation, image=row.image_id))
+            for row in named
+        ],
+        good,
+    )
 
 
 def test_a_disk_that_is_full(session, model, photos, tmp_path):
