@@ -173,7 +173,11 @@ def test_the_lock_of_a_running_process_is_respected(small_teacher, source, tmp_p
     assert counted.images == (11 - 4) * 3 and not lock.exists()
 
 
-@pytest.mark.parametrize("text", ["", "1", "4194305", str(os.getpid()), "\xff"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "4194305", str(os.getpid()), "\xff"],
+    ids=["empty", "first process", "no process", "this process", "no number"],
+)
 def test_a_lock_file_that_nobody_holds_blocks_nobody(
     small_teacher, source, in_memory, tmp_path, text
 ):
