@@ -46,7 +46,10 @@ class Agreement:
         self.faults: list[str] = []
         maps, clear = reference.maps, reference.clear
         strength = maps.max((1, 2))
-        self._clear_cell = ((gap(maps) > margin) | (strength <= 0))[clear]
+        self._clear_cell, self._clear_mask = (
+            ((gap(given) > margin) | (given.max((1, 2)) <= 0))[clear]
+            for given in (maps, reference.filter_maps)
+        )
         near = np.maximum(reference.levels, strength.max(0))
         self._clear_presence = (
             (np.abs(strength - reference.levels) > margin * near)
@@ -78,7 +81,7 @@ class Agreement:
             given, expected = given[clear], np.asarray(expected)[clear]
             if kind == "part_maps":
                 # A mask that may lie elsewhere is no small difference.
-                there = self._clear_cell[:, None, None, :]
+                there = self._clear_mask[:, None, None, :]
                 given, expected = given * there, expected * there
             self._continuous(signature, name, given, expected)
         if kind in self.reference.parts:

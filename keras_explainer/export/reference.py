@@ -33,6 +33,7 @@ class Reference:
 
     Attributes:
         images, tap: (n, H, W, C): what is given to the export.
+        maps, filter_maps: (n, H, W, P) of the parts, (n, H, W, F) of the filters.
         shared_rounding: How far contributions move by rounding alone, relative.
         clear: (n,): whether rounding cannot move a mask of the first layer; images
             in which it can are not compared.
@@ -54,8 +55,9 @@ class Reference:
             self.images,
             batch_size=len(images),
             verbose=0,
-            outputs=("maps_1", "part_maps", "reconstructions"),
+            outputs=("maps_1", "maps", "part_maps", "reconstructions"),
         )
+        self.filter_maps = predicted["maps"]
         # Where the mask of the first layer is a tie, all that follows is.
         self.clear = (
             (gap(predicted["maps_1"]) > TIE) | (predicted["maps_1"].max((1, 2)) <= 0)
