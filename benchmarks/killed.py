@@ -116,7 +116,8 @@ def whole(out: Path, cache: Path) -> tuple[str, list[str]]:
         stage = "features" if state["done"] < state.get("count", IMAGES) else "start"
     if backup.exists():
         try:
-            stage = f"epoch {runs.TrainingState.read(backup).facts['epoch'] + 1}"
+            facts = runs.TrainingState.read(backup, runs.RUN_FACTS).facts
+            stage = f"epoch {facts['epoch'] + 1}"
         except KerasExplainerError as error:
             broken.append(f"backup: {error}")
     if model.exists():

@@ -22,6 +22,11 @@ def printable(text: str) -> str:
     return text.translate(_CONTROLS)
 
 
+def one_line(error: object, most: int = 300) -> str:
+    """What another library says, without its line breaks, at most `most` letters."""
+    return " ".join(str(error).split())[:most]
+
+
 class KerasExplainerError(Exception):
     """Base of all errors that the package raises on purpose.
 

@@ -78,9 +78,7 @@ def _resumed(folder: Path) -> None:
 
 
 def _backup(folder: Path) -> None:
-    state = runs.TrainingState.read(
-        folder / "backup" / "state.npz", {"epoch": int, "rows": list}
-    )
+    state = runs.TrainingState.read(folder / "backup" / "state.npz", runs.RUN_FACTS)
     if not isinstance(state.facts["rows"], list):
         raise AssertionError("rows that are no list")
     int(state.facts["epoch"])

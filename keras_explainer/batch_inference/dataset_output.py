@@ -15,7 +15,7 @@ from keras_explainer.batch_inference.part_file import read_facts
 from keras_explainer.batch_inference.shard import Shard
 from keras_explainer.errors import DataError, DatasetJobError
 from keras_explainer.file_lock import FileLock
-from keras_explainer.files import atomic_path, write_json
+from keras_explainer.files import atomic_path, remove_leftovers, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,8 @@ class DatasetOutput:
             with _writing(folder):
                 output = cls(folder, job)
                 output._check_job()
-                output._clean()
+                for place in (folder, inside):
+                    remove_leftovers(place)
             yield output
 
     def _check_job(self) -> None:
@@ -95,12 +96,6 @@ class DatasetOutput:
                 )
         # Anew: the model may have moved, and batches have another size.
         write_json(path, self.job.to_dict())
-
-    def _clean(self) -> None:
-        """Removes what processes that were killed left half-written."""
-        for place in (self.folder, self.folder / JOB_FOLDER):
-            for path in place.glob(".tmp-*"):
-                path.unlink(missing_ok=True)
 
     def plan(self, given: DatasetInput, workers: int, rows: int | None) -> None:
         """Writes which images each shard has, if that is not done yet.

@@ -42,7 +42,7 @@ def walk_files(root: Path, endings: tuple[str, ...]) -> Iterator[str]:
                 yield (relative / name).as_posix()
 
 
-def printable(name: str) -> str:
+def name_as_text(name: str) -> str:
     """A file's name as text that every file can hold, whatever its bytes are."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 

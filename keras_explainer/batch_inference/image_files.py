@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from keras_explainer.batch_inference.file_walk import printable, walk_files
+from keras_explainer.batch_inference.file_walk import name_as_text, walk_files
 from keras_explainer.batch_inference.image_row import MAX_BYTES, ImageRow, image_row
 from keras_explainer.batch_inference.shard import Shard
 from keras_explainer.datasets.containment import resolve_inside
@@ -47,7 +47,7 @@ class ImageFiles:
     def read(self, shard: Shard) -> Iterator[ImageRow]:
         """See `DatasetInput`; a file that cannot be read is a row with a fault."""
         for row, file in enumerate(shard.files):
-            name = printable(file)
+            name = name_as_text(file)
             try:
                 yield image_row(row, name, self._bytes(file))
             except OSError as error:

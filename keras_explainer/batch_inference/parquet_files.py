@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from keras_explainer.batch_inference.dataset_input import pieces
-from keras_explainer.batch_inference.file_walk import printable, walk_files
+from keras_explainer.batch_inference.file_walk import name_as_text, walk_files
 from keras_explainer.batch_inference.image_row import ImageRow, image_row
 from keras_explainer.batch_inference.shard import Shard, UnreadableShardError
-from keras_explainer.errors import ConfigError, DataError, did_you_mean
+from keras_explainer.errors import ConfigError, DataError, did_you_mean, one_line
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class ParquetFiles:
                     at = row.row + 1
                 stop = file.metadata.num_rows
         except _FAULTS as error:
-            raise UnreadableShardError(_line(error), at) from error
+            raise UnreadableShardError(one_line(error, 500), at) from error
         if shard.count is not None and at < shard.start + shard.count:
             raise UnreadableShardError(
                 f"It has {stop} rows now, fewer than when the job was planned.", at
@@ -123,7 +123,7 @@ class ParquetFiles:
         for at in range(max(0, shard.start - row), min(len(batch), end - row)):
             name = None if names is None else names[at].as_py()
             if name is None:
-                name = f"{printable(shard.path)}:{row + at}"
+                name = f"{name_as_text(shard.path)}:{row + at}"
             yield image_row(row + at, str(name), images[at].as_py())
 
     def _check(self, schema: pa.Schema) -> None:
@@ -149,7 +149,7 @@ class ParquetFiles:
             try:
                 return pq.read_schema(self.folder / file)
             except _FAULTS as error:
-                last = _line(error)
+                last = one_line(error, 500)
         raise DataError(f"No Parquet file of {self.root} can be read: {last}.")
 
 
@@ -187,7 +187,3 @@ def _groups(about: pq.FileMetaData, start: int, end: int) -> tuple[list[int], in
             groups.append(group)
         row = following
     return groups, first
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:500]

@@ -15,6 +15,7 @@ from keras_explainer.errors import (
     ConfigError,
     DatasetJobError,
     UnknownSignatureError,
+    one_line,
 )
 from keras_explainer.results import Explanation
 from keras_explainer.serving.answer_reader import AnswerReader, bad_rows
@@ -58,8 +59,7 @@ class SavedModelProgram:
             self._program = tf.saved_model.load(str(folder))
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise DatasetJobError(
-                f"The SavedModel {folder} cannot be loaded: "
-                f"{' '.join(str(error).split())[:300]}"
+                f"The SavedModel {folder} cannot be loaded: {one_line(error)}"
             ) from error
         signatures = self._program.signatures
         if "describe" not in signatures:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from keras_explainer.batch_inference.dataset_input import DatasetInput
 from keras_explainer.batch_inference.dataset_row import UNREADABLE, DatasetRow
-from keras_explainer.batch_inference.file_walk import printable
+from keras_explainer.batch_inference.file_walk import name_as_text
 from keras_explainer.batch_inference.image_row import ImageRow
 from keras_explainer.batch_inference.shard import Shard, UnreadableShardError
 from keras_explainer.results import Explanation
@@ -73,7 +73,7 @@ def unreadable_row(shard: Shard, row: int, why: str) -> DatasetRow:
     """The row that stands for all of a shard from `row` on."""
     first = shard.files[min(row, len(shard.files) - 1)] if shard.files else shard.path
     return DatasetRow(
-        image_id=printable(first),
+        image_id=name_as_text(first),
         shard=shard.number,
         row=row,
         status=UNREADABLE,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from keras_explainer.batch_inference.dataset_input import pieces
-from keras_explainer.batch_inference.file_walk import printable, walk_files
+from keras_explainer.batch_inference.file_walk import name_as_text, walk_files
 from keras_explainer.batch_inference.image_row import ImageRow, image_row
 from keras_explainer.batch_inference.shard import Shard, UnreadableShardError
 
@@ -98,7 +98,7 @@ class TfRecordFiles:
         from google.protobuf.message import DecodeError
         from tensorflow.core.example.example_pb2 import Example
 
-        name = f"{printable(file)}:{row}"
+        name = f"{name_as_text(file)}:{row}"
         example = Example()
         try:
             example.ParseFromString(record)

@@ -8,7 +8,12 @@ from typing import Annotated
 
 import typer
 
-from keras_explainer.cli.options import Contributions, ExplainedClass, ExplanationsFile
+from keras_explainer.cli.options import (
+    Contributions,
+    ExplainedClass,
+    ExplanationsFile,
+    class_of,
+)
 from keras_explainer.errors import ConfigError, DataError
 
 
@@ -98,7 +103,7 @@ def call(
     with client, ProgressDisplay() as progress:
         found = client.explain(
             images,
-            int(class_) if class_ is not None and class_.isdecimal() else class_,
+            class_of(class_),
             contributions="integrated_gradients" if contributions else None,
             on_bad=on_bad,
             progress=lambda done, total: progress("Explanations", done, total, {}),

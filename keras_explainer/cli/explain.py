@@ -15,6 +15,7 @@ from keras_explainer.cli.options import (
     ExplanationsFile,
     PartNamesFile,
     TeacherFile,
+    class_of,
 )
 from keras_explainer.errors import ConfigError, DataError
 
@@ -81,7 +82,7 @@ def explain(
         found = explanation.explain(
             explainer,
             pixels,
-            int(class_) if class_ is not None and class_.isdecimal() else class_,
+            class_of(class_),
             contributions="integrated_gradients" if contributions else None,
             part_names=folder.part_names if names is None else names,
             names=[str(file) for file in files],

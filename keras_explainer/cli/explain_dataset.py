@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from keras_explainer.cli.options import Contributions, ExplainedClass
+from keras_explainer.cli.options import Contributions, ExplainedClass, class_of
 
 
 def explain_dataset(
@@ -116,9 +116,7 @@ def explain_dataset(
             output,
             engine=engine,
             workers=workers,
-            class_index=(
-                int(class_) if class_ is not None and class_.isdecimal() else class_
-            ),
+            class_index=class_of(class_),
             contributions=contributions,
             kind=kind,
             image_column=image_column,

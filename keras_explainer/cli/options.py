@@ -63,3 +63,8 @@ OnBadAsInRun = Annotated[
         help="What to do with files that cannot be read. Default: as in the run.",
     ),
 ]
+
+
+def class_of(given: str | None) -> int | str | None:
+    """The index or label that `--class` names; None for the teacher's own class."""
+    return int(given) if given is not None and given.isdecimal() else given

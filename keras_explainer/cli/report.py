@@ -17,6 +17,7 @@ from keras_explainer.cli.options import (
     PartNamesFile,
     RunOrName,
     TeacherFile,
+    class_of,
 )
 from keras_explainer.cli.zoo_explainer import zoo_explainer
 from keras_explainer.errors import ConfigError
@@ -89,7 +90,7 @@ def report(
             to,
             pictures,
             category=category,
-            class_index=int(class_) if class_ and class_.isdecimal() else class_,
+            class_index=class_of(class_),
             top=top,
             shown=shown,
             limit=limit or None,

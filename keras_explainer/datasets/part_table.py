@@ -214,9 +214,8 @@ class PartTable:
                 cells += ["" if math.isnan(v) else repr(float(v)) for v in values]
             writer.writerow(cells)
         try:
-            Path(
-                path
-            ).parent.stat()  # a folder is not made: its images would be missing
+            # A folder is not made: its images would be missing.
+            Path(path).parent.stat()
             files.write_bytes(path, buffer.getvalue().encode("utf-8"))
         except (OSError, UnicodeEncodeError) as error:
             raise DataError(f"{os.fspath(path)} cannot be written: {error}") from error

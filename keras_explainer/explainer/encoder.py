@@ -217,18 +217,23 @@ class Encoder(keras.layers.Layer):
         """Parts `P`: the places, or each filter where there are none."""
         return self.places or self.filters
 
+    @property
+    def group_size(self) -> int:
+        """Filters of a part: 1 where there are no places."""
+        return self.filters // self.part_count
+
     def maps_by_part(self, maps: Any) -> Any:
         """`(N, H, W, F)` to `(N, H, W, P)`: the mean over the filters of a place."""
         if not self.places:
             return maps
-        groups = (self.places, self.filters // self.places)
+        groups = (self.part_count, self.group_size)
         return ops.mean(ops.reshape(maps, (-1, *maps.shape[1:-1], *groups)), axis=-1)
 
     def sums_by_part(self, values: Any) -> Any:
         """`(N, F)` to `(N, P)`: the sum over the filters of a place."""
         if not self.places:
             return values
-        groups = (self.places, self.filters // self.places)
+        groups = (self.part_count, self.group_size)
         return ops.sum(ops.reshape(values, (-1, *groups)), axis=-1)
 
     def _dropped(self, ordinary: Any) -> Any:

@@ -206,11 +206,11 @@ class PathGradients:
 
     def _of_logits(self, given: dict[str, Any]) -> dict[str, Any]:
         encoder = self._explainer.encoder
-        parts, size = encoder.part_count, encoder.filters // encoder.part_count
+        parts = encoder.part_count
         at = given["at"][:, None, None, None]
         dropped = ops.cast(given["dropped"], "int32")[:, None]
         kept = (
-            dropped != ops.repeat(ops.arange(parts), size)[None],
+            dropped != ops.repeat(ops.arange(parts), encoder.group_size)[None],
             dropped != parts,
         )
         points = [

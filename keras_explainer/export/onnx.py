@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from keras_explainer.errors import ConfigError, ExportError, whole_number
+from keras_explainer.errors import ConfigError, ExportError, one_line, whole_number
 from keras_explainer.explanation.weight_check import check_weights
 from keras_explainer.export.agreement import Agreement
 from keras_explainer.export.precision import PRECISIONS
@@ -91,7 +91,7 @@ def onnx(
             custom_op_handlers={"Bitcast": (_sign, [])},
         )
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error)
         raise ExportError(
             f"Teacher '{teacher.name}' cannot be converted to ONNX: {reason}"
         ) from error
@@ -146,7 +146,7 @@ def _verify(file: Path, runtime: Any, reference: Reference) -> None:
         names = [output.name for output in session.get_outputs()]
         values = session.run(names, {"images": reference.images})
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error)
         raise ExportError(f"onnxruntime does not run the file: {reason}") from error
     found = dict(zip(names, values, strict=True))
     found["part_names"] = np.full(found["part_filters"].shape, b"")

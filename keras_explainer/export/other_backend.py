@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from keras_explainer import errors
-from keras_explainer.errors import ExportError
+from keras_explainer.errors import ExportError, one_line
 from keras_explainer.files import write_json
 from keras_explainer.results import PartNames
 
@@ -126,7 +126,7 @@ def main(folder: Path) -> None:
         except (ValueError, TypeError, OSError, KeyError) as error:
             raise ExportError(
                 "The teacher's model cannot be loaded on TensorFlow: "
-                f"{' '.join(str(error).split())[:300]} Set KERAS_BACKEND=tensorflow, "
+                f"{one_line(error)} Set KERAS_BACKEND=tensorflow, "
                 "make teacher and explainer there and export them."
             ) from error
         given = request["preprocessing"]

@@ -14,10 +14,11 @@ from keras_explainer.runs.run_folder import RunFolder
 from keras_explainer.runs.run_lock import RunLock
 from keras_explainer.runs.teacher_choice import make_teacher, read_labels
 from keras_explainer.runs.training import resume, train
-from keras_explainer.runs.training_state import TrainingState
+from keras_explainer.runs.training_state import RUN_FACTS, TrainingState
 from keras_explainer.runs.versions import current_versions
 
 __all__ = [
+    "RUN_FACTS",
     "Checkpoint",
     "DataConfig",
     "EarlyStop",

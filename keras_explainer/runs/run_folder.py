@@ -14,7 +14,7 @@ from typing import Any
 
 from keras_explainer import files
 from keras_explainer.datasets import ImageFolder
-from keras_explainer.errors import DataError, RunError, TeacherError
+from keras_explainer.errors import DataError, RunError, TeacherError, one_line
 from keras_explainer.explainer import Explainer, load
 from keras_explainer.file_lock import is_locked, owner
 from keras_explainer.results import PartNames
@@ -293,7 +293,7 @@ class RunFolder:
             raise
         except Exception as error:
             raise RunError(
-                f"{path} cannot be loaded: {' '.join(str(error).split())[:400]} It was "
+                f"{path} cannot be loaded: {one_line(error, 400)} It was "
                 f"made with keras {self.config.versions.get('keras')}. If it is "
                 "damaged, learn the run again (--overwrite)."
             ) from error

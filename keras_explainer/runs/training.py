@@ -24,7 +24,7 @@ from keras_explainer.runs.run_facts import RunFacts
 from keras_explainer.runs.run_files import CONFIG, SPLIT
 from keras_explainer.runs.run_folder import RunFolder
 from keras_explainer.runs.seeds import set_seeds
-from keras_explainer.runs.training_state import TrainingState
+from keras_explainer.runs.training_state import RUN_FACTS, TrainingState
 from keras_explainer.runs.versions import current_versions
 from keras_explainer.teachers import Teacher
 
@@ -299,7 +299,7 @@ class _Job:
         """Epochs done and their log, after the explainer was given their state."""
         if not run.backup.exists():
             return 0, []
-        state = TrainingState.read(run.backup, {"epoch": int, "rows": list})
+        state = TrainingState.read(run.backup, RUN_FACTS)
         state.apply(self.explainer)
         done, rows = state.facts["epoch"], list(state.facts["rows"])
         if self.early_stop is not None:

@@ -17,6 +17,8 @@ from keras_explainer.errors import RunError
 from keras_explainer.explainer import Explainer
 
 SCHEMA_VERSION = 1
+RUN_FACTS = {"epoch": int, "rows": list}
+"""What the backup of a run says of itself, for `TrainingState.read`."""
 
 
 class TrainingState:

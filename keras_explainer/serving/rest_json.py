@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_explainer.errors import BadAnswerError
+from keras_explainer.errors import BadAnswerError, one_line
 from keras_explainer.serving.model_signature import ModelSignature
 from keras_explainer.serving.tensor_spec import TensorSpec
 
@@ -79,7 +79,7 @@ def error_message(body: bytes) -> str:
         match = re.search(r'"error"\s*:\s*"(.*)"', text, re.DOTALL)
         if match:
             text = match[1].replace("\\'", "'").replace('\\"', '"').replace("\\n", " ")
-    return " ".join(text.split())[:500]
+    return one_line(text, 500)
 
 
 def predictions(data: Mapping[str, Any], signature: ModelSignature, form: str) -> Any:

@@ -16,6 +16,8 @@ from typing import Any
 import h5py
 import keras
 
+from keras_explainer.errors import one_line
+
 FREE_BYTES = 64 << 20
 """Memory that a file may ask for whatever its own size is."""
 MOST_TIMES = 20
@@ -57,7 +59,7 @@ def load_model_archive(
 def reason(error: Exception) -> str:
     """Why a model could not be loaded, on one line, without the values of variables."""
     text = re.sub(r", value=.*", "", str(error), flags=re.DOTALL)
-    text = " ".join(text.split())[:500] or type(error).__name__
+    text = one_line(text, 500) or type(error).__name__
     return text if text.endswith(".") else text + "."
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_explainer.errors import TeacherError
+from keras_explainer.errors import TeacherError, one_line
 from keras_explainer.teachers.fingerprint import tree_sha256
 from keras_explainer.teachers.saved_model_teacher import SavedModelTeacher
 
@@ -102,7 +102,7 @@ def hub_folder(handle: str) -> Path:
     try:
         return Path(tensorflow_hub.resolve(handle))
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error)
         raise TeacherError(
             f"The module '{handle}' cannot be had ({reason}). Without a network, "
             "download and unpack it elsewhere and give the path of its folder."

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_explainer.errors import ConfigError, TeacherError, did_you_mean
+from keras_explainer.errors import ConfigError, TeacherError, did_you_mean, one_line
 from keras_explainer.teachers.fingerprint import tree_sha256
 from keras_explainer.teachers.image_checks import check_images
 from keras_explainer.teachers.layer_choice import checked_labels
@@ -168,7 +168,7 @@ class SavedModelTeacher(Teacher):
         try:
             found = self._run(grey)
         except Exception as error:
-            reason = " ".join(str(error).split())[:300]
+            reason = one_line(error)
             raise TeacherError(
                 f"The SavedModel does not take images of {self.input_shape}: {reason}"
             ) from error
@@ -277,7 +277,7 @@ def _load(path: Path, signature: str) -> tuple[Any, Any]:
         program = tf.saved_model.load(str(path))
         signatures = dict(program.signatures)
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error)
         raise TeacherError(f"'{path}' cannot be loaded: {reason}") from error
     if signature not in signatures:
         raise TeacherError(

@@ -12,10 +12,12 @@ from reference import contributions as reference
 from keras_explainer.explainer import Explainer
 from keras_explainer.teachers import Teacher
 
+Network = tuple[Callable[..., np.ndarray], list[np.ndarray], list[np.ndarray]]
+
 
 def float64_network(
     explainer: Explainer, teacher: Teacher, images: np.ndarray
-) -> tuple[Callable[..., np.ndarray], list[np.ndarray], list[np.ndarray]]:
+) -> Network:
     """The logits as a function of both tracks; tracks and their means of the images."""
     weights = [np.asarray(w, "float64") for w in explainer.decoder.get_weights()]
     head = teacher.model.get_layer("predictions").get_weights()
@@ -33,3 +35,11 @@ def float64_network(
         return reference.logits(interpretable, ordinary, explainer.share, weights, 2)
 
     return logits, tracks, [mean.astype("float64") for mean in means]
+
+
+def float64_shares(network: Network, row: int, shown: int, steps: int) -> np.ndarray:
+    """Integrated gradients of a class: each filter of an image, then the other track."""
+    logits, tracks, means = network
+    return reference.integrated_gradients(
+        lambda a, b: logits(a, b)[shown], [track[row] for track in tracks], means, steps
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from float64_network import float64_network
+from float64_network import float64_network, float64_shares
 from keras import ops
 from reference import contributions as reference
 
@@ -34,12 +34,7 @@ def test_integrated_gradients(measured, images, network):
     found = measured.explain(images[:2], steps=4, verbose=0)
     for row, item in enumerate(found):
         shown = item.explained.class_index
-        expected = reference.integrated_gradients(
-            lambda a, b, c=shown: logits(a, b)[c],
-            [track[row] for track in tracks],
-            means,
-            4,
-        )
+        expected = float64_shares(network, row, shown, 4)
         np.testing.assert_allclose(shares(item), expected, rtol=2e-3, atol=2e-5)
         shared = item.contributions
         assert shared.method == "integrated_gradients"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from float64_network import float64_network
+from float64_network import float64_network, float64_shares
 from keras import ops
-from reference import contributions as reference
 
 from keras_explainer.explainer import Explainer
 from keras_explainer.explainer.warm_start import start_norms
@@ -67,16 +66,9 @@ def test_a_part_is_a_place(grouped, teacher, images):
 
 
 def test_its_contribution_is_that_of_its_filters(grouped, images, network):
-    logits, tracks, means = network
     found = grouped.explain(images[:2], steps=4, verbose=0)
     for row, item in enumerate(found):
-        shown = item.explained.class_index
-        by_filter = reference.integrated_gradients(
-            lambda a, b, c=shown: logits(a, b)[c],
-            [track[row] for track in tracks],
-            means,
-            4,
-        )
+        by_filter = float64_shares(network, row, item.explained.class_index, 4)
         by_part = by_filter[:-1].reshape(PLACES, SIZE).sum(1)
         expected = [*by_part, by_filter[-1]]
         np.testing.assert_allclose(shares(item), expected, rtol=2e-3, atol=2e-5)
