@@ -38,7 +38,7 @@ def float64_network(
 
 
 def float64_shares(network: Network, row: int, shown: int, steps: int) -> np.ndarray:
-    """Integrated gradients of a class: each filter of an image, then the other track."""
+    """Integrated gradients of a class, by filter; last, the ordinary track."""
     logits, tracks, means = network
     return reference.integrated_gradients(
         lambda a, b: logits(a, b)[shown], [track[row] for track in tracks], means, steps
