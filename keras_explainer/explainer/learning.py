@@ -211,7 +211,9 @@ def start(
     views, boxes = start_sample(sample)
     encoder, decoder = explainer.encoder, explainer.decoder
     copies = isinstance(decoder, TeacherCopyDecoder)
-    tap = views[:, :2].reshape(-1, *views.shape[2:])[:START_IMAGES]
+    # Spread over the images: they may be sorted by what they show.
+    tap = views[:: max(1, 2 * len(views) // START_IMAGES), :2]
+    tap = tap.reshape(-1, *views.shape[2:])[:START_IMAGES]
     if explainer.recipe.warm_start:
         flat = views.reshape(-1, *views.shape[2:])
         weights = relevance(explainer.teacher, flat).reshape(views.shape[:-1])
