@@ -101,7 +101,9 @@ def fit(
     )
     if isinstance(features, FeatureStream):
         # Uncached views cost a pass of the teacher each: no more than a step uses.
-        views = replace(features.views, count=explainer.recipe.views_per_step)
+        recipe = explainer.recipe
+        needed = max(recipe.views_per_step, recipe.place_views if recipe.places else 1)
+        views = replace(features.views, count=needed)
         features = FeatureStream(features.data, explainer.teacher, views)
     if validation_split and validation_data is None:
         features, validation_data = _split(features, validation_split)

@@ -26,7 +26,7 @@ class PlaceLearner(keras.Model):
     The filters of layer 2 collect votes of the masked filters of layer 1: many
     detectors that each see a little of a part agree on its place. Filter loss,
     equivariance and separation make the places steady, compact and several. Nothing is
-    reconstructed, so the teacher is not needed and an epoch costs a second.
+    reconstructed, so the teacher is not needed and a step is cheap.
 
     Args:
         recipe: of the explainer.
@@ -98,7 +98,7 @@ class PlaceLearner(keras.Model):
             return
         batch = min(recipe.batch_size, len(features))
         data = FeatureSequence(
-            features, batch, recipe.views_per_step, shuffle=True, seed=self.seed
+            features, batch, recipe.place_views, shuffle=True, seed=self.seed
         )
         steps = epochs * max(1, len(features) // batch)
         rate = rate_schedule(PLACE_RATE, steps)
