@@ -115,7 +115,6 @@ def fit(
     start(explainer, features, verbose)
     guard = KeepLastGood()
     ours: list[keras.callbacks.Callback] = [guard]
-    steps = _steps(features, batch_size, kwargs)
     data: Any
     if isinstance(features, FeatureCache):
         data = FeatureSequence(
@@ -124,10 +123,13 @@ def fit(
             explainer.recipe.views_per_step,
             shuffle=shuffle,
             seed=explainer.seed,
+            batches=explainer.recipe.steps_per_epoch,
         )
+        steps = int(kwargs.get("steps_per_epoch") or data.num_batches)
         ours.append(EpochOrder(data))
     else:
         data = features.forever()
+        steps = _stream_steps(features, kwargs)
         kwargs["steps_per_epoch"] = steps
     held_out = None
     if validation_data is not None:
@@ -187,14 +189,10 @@ def _validation(
     return FeatureSequence(seen, batch)
 
 
-def _steps(
-    features: FeatureCache | FeatureStream, batch_size: int, kwargs: dict[str, Any]
-) -> int:
+def _stream_steps(features: FeatureStream, kwargs: dict[str, Any]) -> int:
     given = kwargs.get("steps_per_epoch")
     if given:
         return int(given)
-    if isinstance(features, FeatureCache):
-        return max(1, len(features) // batch_size)
     if features.steps is None:
         raise ConfigError(
             "The dataset does not know its length: give steps_per_epoch or cache_key."

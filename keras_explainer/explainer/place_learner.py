@@ -98,10 +98,14 @@ class PlaceLearner(keras.Model):
             return
         batch = min(recipe.batch_size, len(features))
         data = FeatureSequence(
-            features, batch, recipe.place_views, shuffle=True, seed=self.seed
+            features,
+            batch,
+            recipe.place_views,
+            shuffle=True,
+            seed=self.seed,
+            batches=recipe.steps_per_epoch,
         )
-        steps = epochs * max(1, len(features) // batch)
-        rate = rate_schedule(PLACE_RATE, steps)
+        rate = rate_schedule(PLACE_RATE, epochs * data.num_batches)
         self.compile(keras.optimizers.Adam(rate), jit_compile=jit_compile)
         callbacks: list[keras.callbacks.Callback] = [EpochOrder(data)]
         if progress is not None:

@@ -66,6 +66,8 @@ class Recipe:
             highest rate of a linear warm-up and a cosine decay over the steps of `fit`.
         batch_size: images in a step (each with `views_per_step` views).
         epochs: passes over the images.
+        steps_per_epoch: few images are gone through several times in an epoch, for as
+            many passes as come nearest to it: a small category is learned as long.
     """
 
     name: str = "default"
@@ -103,6 +105,7 @@ class Recipe:
     learning_rate: float = 1e-3
     batch_size: int = 16
     epochs: int = 20
+    steps_per_epoch: int = 1
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -140,6 +143,7 @@ class Recipe:
         self._check(self.learning_rate > 0, "learning_rate", "above 0")
         self._check(self.batch_size >= 1, "batch_size", "at least 1")
         self._check(self.epochs >= 0, "epochs", "at least 0")
+        self._check(self.steps_per_epoch >= 1, "steps_per_epoch", "at least 1")
         if self.places:
             for name, good, accepted in (
                 ("warm_start", self.warm_start, "True"),
@@ -250,6 +254,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "share_step_scale": 1.0,
         "eta": 0.0,
         "epochs": 12,
+        "steps_per_epoch": 18,
     },
     "paper": {
         "ordinary_kernel_size": 3,
