@@ -26,7 +26,7 @@ from keras_explainer.explainer.learning_batch import learning_batch
 from keras_explainer.explainer.objective import Objective
 from keras_explainer.explainer.parts_encoding import parts_encoding
 from keras_explainer.explainer.presence_levels import PresenceLevels
-from keras_explainer.explainer.recipe import Recipe
+from keras_explainer.explainer.recipe import DEFAULT, Recipe
 from keras_explainer.explainer.stream_sequence import one_pass
 from keras_explainer.explainer.teacher_bound import TeacherBound
 from keras_explainer.explainer.track_statistics import TrackStatistics
@@ -47,17 +47,18 @@ class Explainer(TeacherBound, Explaining, keras.Model):
     label: `fit` takes images only.
 
     ```python
-    explainer = Explainer(teacher, filters=128)
+    explainer = Explainer(teacher)
     explainer.compile(optimizer="adam")
-    explainer.fit(images, epochs=30)
+    explainer.fit(images)
     maps = explainer.predict(images)["part_maps"]
     ```
 
     Args:
         teacher: the frozen CNN.
-        filters: interpretable filters `F`, one part candidate each; None is the
-            recipe's number (128; 768 with places).
-        recipe: "default", "paper", a `Recipe`, or a dict of its settings.
+        filters: interpretable filters `F`; None is the recipe's number. With places
+            (768 filters) the filters of a place are one part candidate and `F` is a
+            multiple of the number of places; else (128) each filter is one.
+        recipe: "places", "single", "paper", a `Recipe`, or a dict of its settings.
         decoder: "fc", "conv", "teacher_copy" or None for what fits the teacher; or a
             layer from `x_enc` to `{target: features}` of your own.
         seed: of start weights, shuffling, views and drop.
@@ -74,7 +75,7 @@ class Explainer(TeacherBound, Explaining, keras.Model):
         teacher: Teacher | None = None,
         filters: int | None = None,
         *,
-        recipe: str | Recipe | dict[str, Any] = "default",
+        recipe: str | Recipe | dict[str, Any] = DEFAULT,
         decoder: str | keras.layers.Layer | None = None,
         seed: int = 0,
         teacher_card: dict[str, Any] | None = None,

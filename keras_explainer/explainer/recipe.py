@@ -14,9 +14,10 @@ from keras_explainer.errors import ConfigError, did_you_mean
 class Recipe:
     """How an explainer is built and learned.
 
-    `Recipe()` is the default; `Recipe.named("paper")` has the settings of arXiv
-    1805.07468, where the paper states them. The paper does not state its loss weights:
-    those here are this project's choice.
+    `Recipe.named("places")` is what an explainer has by default; `Recipe()`, named
+    "single", gives each filter a place of its own; `Recipe.named("paper")` has the
+    settings of arXiv 1805.07468, where the paper states them. The paper does not state
+    its loss weights: those here are this project's choice.
 
     Args:
         name: of the recipe.
@@ -70,7 +71,7 @@ class Recipe:
             many passes as come nearest to it: a small category is learned as long.
     """
 
-    name: str = "default"
+    name: str = "single"
     filters: int = 128
     kernel_size: int = 3
     ordinary_kernel_size: int = 1
@@ -182,6 +183,7 @@ class Recipe:
     @classmethod
     def named(cls, name: str) -> Recipe:
         """The recipe called `name`; raises `ConfigError` for one that is not known."""
+        name = FORMER_NAMES.get(name, name)
         if name not in RECIPES:
             raise ConfigError(
                 f"There is no recipe {name!r}. {did_you_mean(name, RECIPES)}"
@@ -238,8 +240,12 @@ _WEIGHTS = (
     "parts_weight",
 )
 
+DEFAULT = "places"
+"""What an explainer has if no recipe is named."""
+FORMER_NAMES = {"default": "single"}
+"""In files from before places were the default."""
+
 RECIPES: dict[str, dict[str, Any]] = {
-    "default": {},
     "places": {
         "filters": 768,
         "places": 16,
@@ -256,6 +262,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "epochs": 12,
         "steps_per_epoch": 18,
     },
+    "single": {},
     "paper": {
         "ordinary_kernel_size": 3,
         "temperature": None,
