@@ -291,7 +291,9 @@ def train(
                     **_given(category=category, test_share=test_share, on_bad=on_bad),
                 ),
                 explainer=runs.ExplainerConfig(
-                    recipe=runs.resolve_recipe(**_given(recipe=recipe), changes=changes),
+                    recipe=runs.resolve_recipe(
+                        **_given(recipe=recipe), changes=changes
+                    ),
                     **_given(filters=filters, decoder=decoder, seed=seed),
                 ),
                 learning=runs.LearningConfig(

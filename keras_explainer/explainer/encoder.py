@@ -111,7 +111,8 @@ class Encoder(keras.layers.Layer):
         elif filters % places:
             raise ConfigError(
                 f"{filters} filters cannot be shared out over {places} places: take a "
-                f"multiple, like {-(-filters // places) * places}."
+                f"multiple, like {-(-filters // places) * places}, or the recipe "
+                "'single', where each filter has a place of its own."
             )
         else:
             self.conv_2 = GroupedPartConv2D(

@@ -71,7 +71,11 @@ def pooled(units, activation):
 def explained(model, labels=None):
     teacher = Teacher(model, "tap", ["high"], preprocessing="unit", labels=labels)
     images = np.random.default_rng(0).integers(0, 256, (2, 16, 12, 3)).astype("uint8")
-    found = explain(Explainer(teacher, filters=3, recipe="single", decoder="conv"), images, verbose=0)
+    found = explain(
+        Explainer(teacher, filters=3, recipe="single", decoder="conv"),
+        images,
+        verbose=0,
+    )
     return found, teacher.classify(images)["outputs"]
 
 
