@@ -44,12 +44,27 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For `--dist loadfile`; any other way of sharing tests out is xdist's."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from scheduling import UnitScheduling
+
+    return UnitScheduling(config, log)
+
+
 def pytest_collection_finish() -> None:
     gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     import keras
+
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        from scheduling import in_order
+
+        items[:] = in_order(items)
 
     backend = keras.backend.backend()
     if backend == "tensorflow":
