@@ -22,6 +22,11 @@ FLOOR_VENV = $(VENV)-floor
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Each test process computes on one core: two that share two cores are slower.
 ONE_CORE = TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
+# What JAX has compiled, for the next test process and the next run: a first run takes
+# half as long again. JAX itself checks that an entry is of this version and machine.
+COMPILED = JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.cache/jax \
+	JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
+	JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 PYTEST_ARGS = -q -n $(WORKERS) --dist loadfile $(ARGS)
 QUICK = not slow and not data and not browser and not spark
 ELSEWHERE = $(QUICK) and not tensorflow and not one_backend
@@ -61,7 +66,7 @@ test-tensorflow: $(STAMP)  ## quick tests on TensorFlow
 	$(ONE_CORE) KERAS_BACKEND=tensorflow $(PY) -m pytest $(PYTEST_ARGS) -m "$(QUICK)"
 
 test-jax: $(STAMP)  ## quick tests of what computes, on JAX
-	$(ONE_CORE) KERAS_BACKEND=jax $(PY) -m pytest $(PYTEST_ARGS) \
+	$(ONE_CORE) $(COMPILED) KERAS_BACKEND=jax $(PY) -m pytest $(PYTEST_ARGS) \
 		-m "$(ELSEWHERE)" $(ON_BACKENDS)
 
 test-torch: $(TORCH_VENV)/.installed  ## the same on PyTorch, without TensorFlow
@@ -156,7 +161,7 @@ types: tree  ## static types
 		--cache-dir ../../.mypy_cache
 
 clean:  ## remove what builds and tools leave
-	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist *.egg-info .cache/jax .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 distclean: clean  ## remove the environments too

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import keras
+import numpy as np
+import pytest
 
 
 @contextmanager
@@ -13,7 +17,7 @@ def zero_initializers() -> Iterator[None]:
     """Within it layers start from zeros: on JAX a random start compiles every shape."""
     kind = keras.initializers.VarianceScaling
     random = kind.__call__
-    kind.__call__ = lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype)
+    kind.__call__ = _of(lambda kind, shape: 0.0)
     try:
         yield
     finally:
@@ -21,8 +25,11 @@ def zero_initializers() -> Iterator[None]:
 
 
 @contextmanager
-def few_optimizations() -> Iterator[None]:
-    """Within it JAX compiles in half the time what then runs a little slower."""
+def few_optimizations(few: bool = True) -> Iterator[None]:
+    """Within it JAX compiles in half the time what then runs a little slower.
+
+    XLA's own passes are all run; most of LLVM's are not.
+    """
     if keras.backend.backend() != "jax":
         yield
         return
@@ -30,8 +37,46 @@ def few_optimizations() -> Iterator[None]:
 
     name = "jax_disable_most_optimizations"
     before = jax.config.values[name]
-    jax.config.update(name, True)
+    jax.config.update(name, few)
     try:
         yield
     finally:
         jax.config.update(name, before)
+
+
+@contextmanager
+def numpy_initializers() -> Iterator[None]:
+    """Within it NumPy draws what layers start from, where the backend is JAX.
+
+    Keras' own numbers are compiled anew for each shape, a second each.
+    """
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    kinds = keras.initializers
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kinds.Zeros, "__call__", _of(lambda kind, shape: 0.0))
+        patch.setattr(kinds.Ones, "__call__", _of(lambda kind, shape: 1.0))
+        patch.setattr(kinds.VarianceScaling, "__call__", _of(_scaled))
+        yield
+
+
+def _of(values: Any) -> Any:
+    """An initializer's call whose values, or value, NumPy gives."""
+
+    def call(self: Any, shape: Any, dtype: Any = None) -> Any:
+        filled = np.full(tuple(shape), values(self, tuple(shape)))
+        dtype = keras.backend.standardize_dtype(dtype)
+        return keras.ops.convert_to_tensor(filled, dtype)
+
+    return call
+
+
+def _scaled(kind: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Uniform values of the variance that the initializer asks for."""
+    window = math.prod(shape[:-2])
+    inputs, outputs = window * shape[max(0, len(shape) - 2)], window * shape[-1]
+    fans = {"fan_in": inputs, "fan_out": outputs, "fan_avg": (inputs + outputs) / 2}
+    limit = math.sqrt(3 * kind.scale / max(1.0, fans[kind.mode]))
+    seed = kind.seed if isinstance(kind.seed, int) else int(kind.seed.next()[-1])
+    return np.random.default_rng(seed).uniform(-limit, limit, shape)

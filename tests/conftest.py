@@ -6,6 +6,7 @@ import gc
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,27 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For `--dist loadfile`; any other way of sharing tests out is xdist's."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from scheduling import UnitScheduling
+
+    return UnitScheduling(config, log)
+
+
 def pytest_collection_finish() -> None:
     gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     import keras
+
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        from scheduling import in_order
+
+        items[:] = in_order(items)
 
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -62,6 +78,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in reasons.items():
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_compilation() -> Iterator[None]:
+    """Of the session, so that its own fixtures are compiled so too."""
+    from compilation import few_optimizations, numpy_initializers
+
+    with few_optimizations(), numpy_initializers():
+        yield
 
 
 @pytest.fixture

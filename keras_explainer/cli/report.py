@@ -110,11 +110,17 @@ def _source(run: str, data: Path | None, weights: Path | None) -> tuple[Any, Any
     """The run or the zoo's explainer, and images for one that has no folder."""
     if Path(run).exists():
         return run, data
+    from keras_explainer.zoo import ZooEntry
+
+    if data is None and run != "creatures" and run in ZooEntry.names():
+        # Before its files are downloaded.
+        raise ConfigError(
+            f"{run} of the zoo comes without images to report on: give --data FOLDER. "
+            "Those of creatures are drawn."
+        )
     explainer = zoo_explainer(run, weights)
     if data is not None:
         return explainer, data
-    if run != "creatures":
-        raise ConfigError(f"{run} of the zoo comes without images: give --data FOLDER.")
     from keras_explainer.datasets.creatures import Creatures
     from keras_explainer.demo import demo
 

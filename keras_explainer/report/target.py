@@ -15,8 +15,13 @@ def check_target(to: str | os.PathLike[str], force: bool = False) -> Path:
 
     Raises:
         ReportError: It, or a folder with files, is there and is to be kept; a file
-            where a folder is needed.
+            where a folder is needed; no path at all.
     """
+    if not isinstance(to, str | os.PathLike):
+        raise ReportError(
+            "to is the folder, or the file that ends in .html, that a report goes to; "
+            f"got {type(to).__name__}. The order is write_report(run, to, data)."
+        )
     path = Path(to)
     is_page = path.suffix.lower() in (".html", ".htm")
     if is_page and not path.is_dir():

@@ -78,7 +78,8 @@ def write_report(
         The HTML file.
 
     Raises:
-        ReportError: It exists, cannot be written, or jinja2 is not installed.
+        ReportError: It exists, cannot be written, or jinja2 is not installed; what is
+            given as `run` or `to` is neither.
         RunError, TeacherError, DataError: As `evaluate`.
         ConfigError: As `explain`; numbers that are not accepted.
     """
@@ -93,6 +94,11 @@ def write_report(
         explainer = folder.load_explainer(teacher, weights)
         part_names = folder.part_names if part_names is None else part_names
     else:
+        if not isinstance(folder, Explainer):
+            raise ReportError(
+                "run is a run, its folder, or an explainer with its teacher; got "
+                f"{type(folder).__name__}. The order is write_report(run, to, data)."
+            )
         explainer = folder
         if teacher is not None:
             explainer.attach(teacher)

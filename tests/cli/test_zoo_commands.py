@@ -47,6 +47,22 @@ def test_show(tmp_path: Path, monkeypatch) -> None:
         assert done.exit_code == 2 and "The zoo has no CNN" in done.output
 
 
+def test_a_report_of_another_explainer_needs_images(
+    tmp_path: Path, monkeypatch
+) -> None:
+    """Creatures are drawn; it is said before another's files are downloaded."""
+    from keras_explainer.zoo import ZooEntry
+
+    monkeypatch.setattr(ZooEntry, "names", lambda *_: ["creatures", "dog"])
+    done = run("report", "dog", "--to", tmp_path / "dog")
+    assert done.exit_code == 2
+    assert "dog of the zoo comes without images" in " ".join(done.stderr.split())
+    assert "--data FOLDER" in done.stderr
+    done = run("report", "dgo", "--to", tmp_path / "dog")
+    assert done.exit_code == 2 and "dog" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_verify_takes_one_or_all(tmp_path: Path) -> None:
     for arguments in ((), ("VGG16", "--all")):
         done = run("zoo", "verify", *arguments)

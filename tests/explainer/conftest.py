@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compilation import few_optimizations
 from small_teacher import make_images
 
 from keras_explainer.explainer import Explainer, warm_start
@@ -16,11 +15,9 @@ from keras_explainer.explainer import Explainer, warm_start
 def quick_start():
     """The small teacher has some thousand cells: no need to cluster 30 000.
 
-    On JAX less is optimised, too.
-
     Undone after each file: other folders' tests may follow in the same process.
     """
-    with few_optimizations(), pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(warm_start, "MOST_CELLS", 2000)
         yield
 

@@ -243,6 +243,18 @@ def test_a_report_that_is_there_is_kept(explainer, images, metrics, tmp_path, ma
     assert check_target(tmp_path / "new.HTML") == tmp_path / "new.HTML"
 
 
+def test_arguments_in_another_order_are_refused(explainer, images, tmp_path):
+    file, order = tmp_path / "one.html", r"write_report\(run, to, data\)"
+    for given in (images, images.load()[:4], None):
+        with pytest.raises(ReportError, match=f"^to is .* got .*{order}") as caught:
+            write_report(explainer, given, file)
+        assert f"got {type(given).__name__}." in str(caught.value)
+    for given in (images, explainer.teacher):
+        with pytest.raises(ReportError, match=f"^run is .* got .*{order}"):
+            write_report(given, file, images)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_page_that_cannot_be_made_leaves_nothing(
     explainer, images, metrics, tmp_path, monkeypatch
 ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +12,6 @@ from typing import Any
 import drawn_data
 import keras
 import pytest
-from compilation import few_optimizations
 
 from keras_explainer import runs
 from keras_explainer.explainer import Explainer
@@ -22,13 +21,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 RECIPE = {"batch_size": 6, "views": 2, "ordinary_drop": 0.3}
 """Random drop and two views: what a resumed run could get wrong."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_start() -> Iterator[None]:
-    """Learning in each test compiles anew."""
-    with few_optimizations():
-        yield
 
 
 @pytest.fixture(scope="session")
@@ -64,11 +56,10 @@ def config(images: Path, teacher: Teacher) -> runs.RunConfig:
 def run(
     tmp_path_factory: pytest.TempPathFactory, config: runs.RunConfig, teacher: Teacher
 ) -> runs.RunFolder:
-    """A run that was never interrupted; compiled as those that are compared with it."""
-    with few_optimizations():
-        return runs.train(
-            tmp_path_factory.mktemp("runs") / "whole", config, teacher=teacher
-        )
+    """A run that was never interrupted."""
+    return runs.train(
+        tmp_path_factory.mktemp("runs") / "whole", config, teacher=teacher
+    )
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import archetypes
 import model_state
 import pytest
-from compilation import few_optimizations, zero_initializers
+from compilation import zero_initializers
 
 from keras_explainer.teachers import Teacher
 
@@ -42,5 +42,5 @@ def state_before() -> Callable[[str], dict[str, Any]]:
 @pytest.fixture(scope="module", autouse=True)
 def quick_start() -> Iterator[None]:
     """Less compilation: weights are set by the tests, and models run once or twice."""
-    with zero_initializers(), few_optimizations():
+    with zero_initializers():
         yield
