@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_explainer import global_batch
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.feature_sequence import EpochOrder, FeatureSequence
 from keras_explainer.errors import ConfigError, DataError, DivergenceError
@@ -110,7 +111,8 @@ def fit(
             "An explainer cannot be learned from one image: the filter loss compares "
             "images. Give at least two, better a hundred."
         )
-    start(explainer, features, verbose)
+    with global_batch.strategy_scope(explainer):
+        start(explainer, features, verbose)
     guard = KeepLastGood()
     ours: list[keras.callbacks.Callback] = [guard]
     steps = _steps(features, batch_size, kwargs)
@@ -130,7 +132,8 @@ def fit(
     held_out = None
     if validation_data is not None:
         held_out = _validation(explainer, validation_data, options, verbose, batch_size)
-    schedule_rate(explainer, steps * epochs)
+    with global_batch.strategy_scope(explainer):
+        schedule_rate(explainer, steps * epochs)
     history = keras_fit(
         data,
         epochs=epochs,

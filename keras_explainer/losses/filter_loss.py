@@ -6,6 +6,7 @@ from typing import Any
 
 from keras import ops
 
+from keras_explainer import global_batch
 from keras_explainer.errors import ConfigError
 from keras_explainer.losses.part_templates import part_templates
 from keras_explainer.registration import registered
@@ -60,7 +61,7 @@ class FilterLoss:
         self.filters_per_chunk = filters_per_chunk
 
     def __call__(self, maps: Any) -> Any:
-        return ops.mean(self.per_filter(maps))
+        return ops.mean(self.per_filter(global_batch.all_rows(maps)))
 
     def per_filter(self, maps: Any) -> Any:
         """`-MI` of each filter in nats, `(F,)` float32."""
