@@ -121,10 +121,48 @@ def step_logs(logs: Any) -> Any:
         return logs
     import tensorflow as tf
 
-    strategy = tf.distribute.get_strategy()
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if not _has_workers(tf.distribute.get_strategy()):
         return logs
     return {name: tf.reshape(value, (1,)) for name, value in logs.items()}
+
+
+def _has_workers(strategy: Any) -> bool:
+    import tensorflow as tf
+
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def replicas(model: keras.Model) -> int:
+    """Devices among which the batches of a model are shared out."""
+    strategy = getattr(model, "_distribute_strategy", None)
+    if strategy is not None:
+        return int(strategy.num_replicas_in_sync)
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return 1
+    mesh = distribution.device_mesh
+    return int(mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)])
+
+
+def from_first_worker(model: keras.Model) -> None:
+    """Gives a model's float variables, on all workers, the values of the first one.
+
+    What each worker has computed for itself may differ in the last digit.
+    """
+    strategy = getattr(model, "_distribute_strategy", None)
+    if strategy is None or not _has_workers(strategy):
+        return
+    import tensorflow as tf
+
+    def first(value: Any) -> Any:
+        context = tf.distribute.get_replica_context()
+        mine = tf.cast(context.replica_id_in_sync_group == 0, value.dtype)
+        return context.all_reduce("SUM", value * mine)
+
+    for variable in model.variables:
+        if "float" in str(variable.dtype):
+            shared = strategy.run(first, args=(ops.convert_to_tensor(variable),))
+            variable.assign(strategy.experimental_local_results(shared)[0])
 
 
 def strategy_scope(model: keras.Model) -> Any:

@@ -111,8 +111,8 @@ def fit(
             "An explainer cannot be learned from one image: the filter loss compares "
             "images. Give at least two, better a hundred."
         )
-    with global_batch.strategy_scope(explainer):
-        start(explainer, features, verbose)
+    start(explainer, features, verbose)
+    global_batch.from_first_worker(explainer)
     guard = KeepLastGood()
     ours: list[keras.callbacks.Callback] = [guard]
     steps = _steps(features, batch_size, kwargs)
@@ -220,9 +220,10 @@ def start(
         weights = relevance(explainer.teacher, flat).reshape(views.shape[:-1])
         random = np.random.default_rng(explainer.seed)
         if explainer.recipe.places:
-            learner = PlaceLearner(
-                explainer.recipe, explainer.tap_shape, explainer.seed
-            )
+            with global_batch.strategy_scope(explainer):
+                learner = PlaceLearner(
+                    explainer.recipe, explainer.tap_shape, explainer.seed
+                )
             warm_start.start_detectors(
                 learner.conv_1, learner.conv_2, views, boxes, random, weights
             )

@@ -102,8 +102,9 @@ class PlaceLearner(GlobalBatchSteps, keras.Model):
             features, batch, recipe.views_per_step, shuffle=True, seed=self.seed
         )
         steps = epochs * max(1, len(features) // batch)
-        rate = rate_schedule(PLACE_RATE, steps)
-        self.compile(keras.optimizers.Adam(rate), jit_compile=jit_compile)
+        with global_batch.strategy_scope(self):
+            optimizer = keras.optimizers.Adam(rate_schedule(PLACE_RATE, steps))
+        self.compile(optimizer, jit_compile=jit_compile)
         callbacks: list[keras.callbacks.Callback] = [EpochOrder(data)]
         if progress is not None:
             total = epochs * len(features)
