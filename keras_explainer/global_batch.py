@@ -1,24 +1,26 @@
 """The batch of all replicas together: sums and rows, with gradients.
 
 Some of what is learned from is no mean over images: the filter loss compares all images
-of a batch, the norms divide by its mean. Under `tf.distribute` each replica holds a part
+of a batch, the norms divide by its mean. Under `tf.distribute` a replica holds a part
 of the batch, and these functions reach over the replicas. Everywhere else they are the
 identity: on one device, and on JAX under `keras.distribution`, where an array is the
 whole batch wherever its rows lie.
 
-What a replica computes with them is the loss of the whole batch, the same number on each
-replica. Keras sums the gradients of the replicas, so a model divides it by their number
-once (`replica_share`).
+What a replica computes with them is the loss of the whole batch, on each replica the
+same number. Keras sums the gradients of the replicas, so a model divides it by their
+number, once (`replica_share`).
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 from keras import ops
+
+from keras_explainer.errors import ConfigError
 
 
 def _replica_context() -> Any:
@@ -92,6 +94,30 @@ def image_mean(values: Any) -> Any:
     return ops.cast(total / images, dtype)
 
 
+def channel_mean(function: Callable[[Any], Any], values: Any) -> Any:
+    """Mean of what a function gives for each channel; replicas share them out.
+
+    Args:
+        function: from `(..., C)` to `(C,)`, each channel for itself.
+        values: `(N, ..., C)`, the same on each replica, as `all_rows` gives them. Each
+            replica takes its channels, or all where they cannot be shared out evenly.
+
+    Returns:
+        A scalar, the same on each replica.
+    """
+    context = _replica_context()
+    channels = values.shape[-1]
+    if context is None or channels % context.num_replicas_in_sync:
+        return ops.mean(function(values))
+    size = channels // context.num_replicas_in_sync
+    first = (0,) * (len(values.shape) - 1) + (context.replica_id_in_sync_group * size,)
+    inner = tuple(values.shape[1:-1])
+    own = ops.slice(values, first, (ops.shape(values)[0], *inner, size))
+    own.set_shape((None, *inner, size))
+    (total,) = all_sum([ops.sum(function(own))])
+    return total / channels
+
+
 def own_part(count: Any) -> tuple[Any, Any]:
     """Where the rows of this replica lie among those of all.
 
@@ -144,6 +170,65 @@ def replicas(model: keras.Model) -> int:
     return int(mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)])
 
 
+def check_batch(model: keras.Model, images: int) -> None:
+    """Refuses a batch to learn from that the devices of a model cannot share.
+
+    TensorFlow gives each replica the same number of images but for the last ones, which
+    get what is left; JAX knows equal parts only.
+
+    Raises:
+        ConfigError: a device would have no image; the message has the nearest sizes.
+    """
+    count = replicas(model)
+    part = -(-images // count)
+    if _fits(images, count) and images > part * (count - 1):
+        return
+    below = images // count * count
+    sizes = f"{below} or {below + count}" if below else str(count)
+    raise ConfigError(
+        f"A batch of {images} images cannot be shared among {count} devices. Give a "
+        f"batch_size (and images) of {sizes}, or learn on fewer devices."
+    )
+
+
+def check_pass(model: keras.Model, images: int, batch_size: int) -> None:
+    """Refuses images to measure on that the devices of a model cannot share.
+
+    Raises:
+        ConfigError: on JAX, a batch that cannot be shared in equal parts. On
+            TensorFlow a replica may well have none.
+    """
+    count = replicas(model)
+    for batch in (min(batch_size, images), images % batch_size):
+        if not _fits(batch, count):
+            raise ConfigError(
+                f"{images} images in batches of {batch_size} cannot be shared among "
+                f"{count} devices in equal parts, as JAX needs. Give multiples of "
+                f"{count}, or leave the distribution to measure on one device."
+            )
+
+
+def _fits(images: int, count: int) -> bool:
+    return keras.backend.backend() != "jax" or images % count == 0
+
+
+def refuse_workers(what: str) -> None:
+    """Refuses to go on in one of several worker processes.
+
+    Args:
+        what: cannot be done there, and what can instead.
+
+    Raises:
+        ConfigError: the present strategy has several workers.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    if _has_workers(tf.distribute.get_strategy()):
+        raise ConfigError(what)
+
+
 def from_first_worker(model: keras.Model) -> None:
     """Gives a model's float variables, on all workers, the values of the first one.
 
@@ -154,15 +239,17 @@ def from_first_worker(model: keras.Model) -> None:
         return
     import tensorflow as tf
 
-    def first(value: Any) -> Any:
+    def first(values: list[Any]) -> Any:
         context = tf.distribute.get_replica_context()
-        mine = tf.cast(context.replica_id_in_sync_group == 0, value.dtype)
-        return context.all_reduce("SUM", value * mine)
+        mine = context.replica_id_in_sync_group == 0
+        own = [tf.where(mine, value, tf.zeros_like(value)) for value in values]
+        return context.all_reduce("SUM", own)
 
-    for variable in model.variables:
-        if "float" in str(variable.dtype):
-            shared = strategy.run(first, args=(ops.convert_to_tensor(variable),))
-            variable.assign(strategy.experimental_local_results(shared)[0])
+    variables = [v for v in model.variables if "float" in str(v.dtype)]
+    values = [ops.convert_to_tensor(variable) for variable in variables]
+    shared = tf.function(lambda given: strategy.run(first, args=(given,)))(values)
+    for variable, value in zip(variables, shared, strict=True):
+        variable.assign(strategy.experimental_local_results(value)[0])
 
 
 def strategy_scope(model: keras.Model) -> Any:

@@ -111,6 +111,8 @@ def fit(
             "An explainer cannot be learned from one image: the filter loss compares "
             "images. Give at least two, better a hundred."
         )
+    if isinstance(features, FeatureCache):
+        global_batch.check_batch(explainer, min(batch_size, len(features)))
     start(explainer, features, verbose)
     global_batch.from_first_worker(explainer)
     guard = KeepLastGood()
@@ -185,6 +187,7 @@ def _validation(
     )
     if isinstance(seen, FeatureStream):
         seen = seen.sample(START_IMAGES * 4)
+    global_batch.check_pass(explainer, len(seen), batch)
     return FeatureSequence(seen, batch)
 
 

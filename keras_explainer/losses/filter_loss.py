@@ -23,7 +23,8 @@ class FilterLoss:
     comes from autodiff. `n²` is the number of cells, see `part_templates`.
 
     The loss is not additive over batches: the images of one call are the images of the
-    sum. Work may be split over filters (`filters_per_chunk`), never over images.
+    sum, of all replicas where there are several. Work may be split over filters
+    (`filters_per_chunk`), never over images.
 
     Args:
         beta: slope of the templates.
@@ -61,7 +62,7 @@ class FilterLoss:
         self.filters_per_chunk = filters_per_chunk
 
     def __call__(self, maps: Any) -> Any:
-        return ops.mean(self.per_filter(global_batch.all_rows(maps)))
+        return global_batch.channel_mean(self.per_filter, global_batch.all_rows(maps))
 
     def per_filter(self, maps: Any) -> Any:
         """`-MI` of each filter in nats, `(F,)` float32."""
