@@ -24,14 +24,16 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "tests" / "distribution" / "learn.py"
+FOLDER = ROOT / "tests" / "distribution"
 ACCURACY = {"default": 2e-5, "paper": 2e-5, "places": 1e-3}
 pytestmark = [pytest.mark.slow, pytest.mark.one_backend]
 
 
-def start(*arguments: Any, **variables: str) -> subprocess.Popen[str]:
+def start(
+    *arguments: Any, script: str = "learn.py", **variables: str
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, SCRIPT, *map(str, arguments)],
+        [sys.executable, FOLDER / script, *map(str, arguments)],
         env={
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -62,11 +64,14 @@ def assert_same(one: Path, several: Path, accuracy: float, steps: int) -> None:
         # A network that had not learned would agree with anything.
         assert expected["log/p"][0] != expected["log/p"][-1]
         for name in expected:
-            wanted = expected[name]
-            size = np.abs(np.nan_to_num(wanted)).max(initial=0)
-            np.testing.assert_allclose(
-                found[name], wanted, 0, accuracy * size + 2e-6, err_msg=name
-            )
+            assert_close(found[name], expected[name], accuracy, name)
+
+
+def assert_close(
+    found: np.ndarray, expected: np.ndarray, accuracy: float, name: str
+) -> None:
+    size = np.abs(np.nan_to_num(expected)).max(initial=0)
+    np.testing.assert_allclose(found, expected, 0, accuracy * size + 2e-6, err_msg=name)
 
 
 def test_two_devices(tmp_path: Path) -> None:
@@ -117,6 +122,17 @@ def test_data_parallelism_of_jax(tmp_path: Path) -> None:
     for recipe in recipes:
         one, two = (tmp_path / f"{n}-{recipe}.npz" for n in ("one", "data_parallel"))
         assert_same(one, two, ACCURACY[recipe], steps=6)
+
+
+def test_a_run_goes_on_with_other_devices(tmp_path: Path) -> None:
+    """An interrupted run ends with the weights of one that was not."""
+    finish(start(tmp_path, script="change_devices.py"))
+    with np.load(tmp_path / "whole.npz") as expected:
+        for name in ("two_one", "one_two"):
+            with np.load(tmp_path / f"{name}.npz") as found:
+                assert list(found) == list(expected)
+                for weight in expected:
+                    assert_close(found[weight], expected[weight], 2e-5, weight)
 
 
 def free_ports(count: int) -> list[int]:
