@@ -155,7 +155,10 @@ def step_logs(logs: Any) -> Any:
 def _has_workers(strategy: Any) -> bool:
     import tensorflow as tf
 
-    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return False
+    tasks = strategy.cluster_resolver.cluster_spec().as_dict()
+    return sum(len(addresses) for addresses in tasks.values()) > 1
 
 
 def replicas(model: keras.Model) -> int:

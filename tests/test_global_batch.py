@@ -16,7 +16,7 @@ import pytest
 from keras import ops
 from small_teacher import make_images
 
-from keras_explainer import global_batch
+from keras_explainer import global_batch, runs
 from keras_explainer.errors import ConfigError
 from keras_explainer.explainer import Explainer
 
@@ -181,3 +181,14 @@ def test_more_devices_than_images(small_teacher, monkeypatch):
     if keras.backend.backend() == "jax":
         with pytest.raises(ConfigError, match="5 images in batches of 4"):
             explainer.predict(make_images(5), batch_size=4, verbose=0)
+
+
+@pytest.mark.tensorflow
+def test_several_workers_write_no_run_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(global_batch, "_has_workers", lambda strategy: True)
+    data = runs.DataConfig("images")
+    with pytest.raises(ConfigError, match=r"several workers cannot write.*fit"):
+        runs.train(tmp_path / "run", runs.RunConfig(None, data))
+    with pytest.raises(ConfigError, match=r"several workers cannot write.*fit"):
+        runs.resume(tmp_path / "run")
+    assert not list(tmp_path.iterdir())
