@@ -21,6 +21,8 @@ COLUMNS = {
     "landmark_error": "landmark error ↓",
     "ev_logits": "EV logits ↑",
     "ev_parts": "EV, parts alone ↑",
+    "agreement": "agreement ↑",
+    "agreement_parts": "agreement, parts alone ↑",
     "dead_share": "dead ↓",
     "p": "p",
     "seconds": "seconds",
@@ -39,7 +41,7 @@ def means(rows: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
         if method not in grouped:
             continue
         found[method] = {
-            name: _mean([row[name] for row in grouped[method]]) for name in COLUMNS
+            name: _mean([row.get(name) for row in grouped[method]]) for name in COLUMNS
         }
     return found
 

@@ -28,7 +28,7 @@ class PlaceLearner(GlobalBatchSteps, keras.Model):
     The filters of layer 2 collect votes of the masked filters of layer 1: many
     detectors that each see a little of a part agree on its place. Filter loss,
     equivariance and separation make the places steady, compact and several. Nothing is
-    reconstructed, so the teacher is not needed and an epoch costs a second.
+    reconstructed, so the teacher is not needed and a step is cheap.
 
     Args:
         recipe: of the explainer.
@@ -99,11 +99,16 @@ class PlaceLearner(GlobalBatchSteps, keras.Model):
             return
         batch = min(recipe.batch_size, len(features))
         data = FeatureSequence(
-            features, batch, recipe.views_per_step, shuffle=True, seed=self.seed
+            features,
+            batch,
+            recipe.place_views,
+            shuffle=True,
+            seed=self.seed,
+            batches=recipe.steps_per_epoch,
         )
-        steps = epochs * max(1, len(features) // batch)
+        rate = rate_schedule(PLACE_RATE, epochs * data.num_batches)
         with global_batch.strategy_scope(self):
-            optimizer = keras.optimizers.Adam(rate_schedule(PLACE_RATE, steps))
+            optimizer = keras.optimizers.Adam(rate)
         self.compile(optimizer, jit_compile=jit_compile)
         callbacks: list[keras.callbacks.Callback] = [EpochOrder(data)]
         if progress is not None:

@@ -45,11 +45,12 @@ class Recipe:
             views alone, and then kept: the decoder learns to read them (see
             `learn_places`). The number of filters must be a multiple.
         place_epochs: passes over the images to learn places.
+        place_views: views of an image in one step of these; from 2 to `views`.
         detectors: filters of the first interpretable layer where there are places.
         mask_beta, mask_flat: slope of the masks of the second interpretable layer where
             there are places, and whether they are flat inside their area.
         views: cached views per image; 1 is the image alone.
-        views_per_step: views of an image in one step; at most `views`.
+        views_per_step: views of an image in one step of `fit`; at most `views`.
         initial_share: `p` at the start. Masked maps vary some twenty times more than
             dense ones of the same mean: at 0.5 they drown the ordinary track.
         share_step_scale: see `TrackGate`.
@@ -65,6 +66,8 @@ class Recipe:
             highest rate of a linear warm-up and a cosine decay over the steps of `fit`.
         batch_size: images in a step (each with `views_per_step` views).
         epochs: passes over the images.
+        steps_per_epoch: few images are gone through several times in an epoch, for as
+            many passes as come nearest to it: a small category is learned as long.
     """
 
     name: str = "default"
@@ -86,6 +89,7 @@ class Recipe:
     parts_weight: float = 0.0
     places: int = 0
     place_epochs: int = 12
+    place_views: int = 2
     detectors: int = 128
     mask_beta: float = 4.0
     mask_flat: bool = False
@@ -101,6 +105,7 @@ class Recipe:
     learning_rate: float = 1e-3
     batch_size: int = 16
     epochs: int = 20
+    steps_per_epoch: int = 1
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -138,10 +143,15 @@ class Recipe:
         self._check(self.learning_rate > 0, "learning_rate", "above 0")
         self._check(self.batch_size >= 1, "batch_size", "at least 1")
         self._check(self.epochs >= 0, "epochs", "at least 0")
+        self._check(self.steps_per_epoch >= 1, "steps_per_epoch", "at least 1")
         if self.places:
             for name, good, accepted in (
                 ("warm_start", self.warm_start, "True"),
-                ("views_per_step", self.views_per_step > 1, "at least 2"),
+                (
+                    "place_views",
+                    2 <= self.place_views <= self.views,
+                    "from 2 to views",
+                ),
                 ("peaks", self.peaks == 1, "1"),
                 ("pool_size", self.pool_size == 1, "1"),
             ):
@@ -238,10 +248,13 @@ RECIPES: dict[str, dict[str, Any]] = {
         "mask_beta": 1.5,
         "mask_flat": True,
         "learning_rate": 1e-4,
+        # Views are compared where places are learned; the decoder takes one at a time.
+        "views_per_step": 1,
         "adapter_step_scale": 5.0,
         "share_step_scale": 1.0,
         "eta": 0.0,
         "epochs": 12,
+        "steps_per_epoch": 18,
     },
     "paper": {
         "ordinary_kernel_size": 3,

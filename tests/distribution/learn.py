@@ -30,7 +30,14 @@ warm_start.MOST_CELLS = 2000
 # All losses of the package, and the random drop, are in one of them.
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {"filters": 6, "filter_loss_weight": 1.0, "ordinary_drop": 0.3},
-    "places": {"filters": 8, "places": 4, "detectors": 6, "place_epochs": 2},
+    "places": {
+        "filters": 8,
+        "places": 4,
+        "detectors": 6,
+        "place_epochs": 2,
+        "steps_per_epoch": 3,
+        "learning_rate": 1e-3,
+    },
     "paper": {"filters": 6, "tau": 0.1},
 }
 # 9 in batches of 8: a replica of TensorFlow has no image of the last one. JAX shares
