@@ -21,6 +21,7 @@ import numpy as np
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "explainer")]
 
+from compilation import few_optimizations  # noqa: E402
 from small_teacher import make_images, make_teacher  # noqa: E402
 
 from keras_explainer.explainer import Explainer, warm_start  # noqa: E402
@@ -119,9 +120,10 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     given = parser.parse_args()
     strategies = {name: strategy_of(name) for name in given.strategies.split(",")}
-    for name, strategy in strategies.items():
-        for recipe in given.recipes.split(","):
-            found = learned(strategy, recipe, given.batch, given.epochs)
+    for recipe in given.recipes.split(","):
+        for name, strategy in strategies.items():
+            with few_optimizations():
+                found = learned(strategy, recipe, given.batch, given.epochs)
             np.savez(given.folder / f"{name}-{recipe}.npz", **found)
 
 
