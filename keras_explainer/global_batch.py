@@ -232,6 +232,23 @@ def refuse_workers(what: str) -> None:
         raise ConfigError(what)
 
 
+def check_optimizer(model: keras.Model, optimizer: Any) -> None:
+    """Refuses an optimiser whose strategy is not the model's.
+
+    Raises:
+        ConfigError: see above. TensorFlow would refuse it in the first step.
+    """
+    made = getattr(optimizer, "_distribution_strategy", None)
+    strategy = getattr(model, "_distribute_strategy", None)
+    if made is None or made is strategy:
+        return
+    if strategy is not None or made.num_replicas_in_sync > 1:
+        raise ConfigError(
+            "Explainer and optimiser were not made under the same strategy. Make both, "
+            "and compile, within `with strategy.scope():`."
+        )
+
+
 def from_first_worker(model: keras.Model) -> None:
     """Gives a model's float variables, on all workers, the values of the first one.
 

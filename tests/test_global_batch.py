@@ -192,3 +192,17 @@ def test_several_workers_write_no_run_folder(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"several workers cannot write.*fit"):
         runs.resume(tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.tensorflow
+def test_an_optimizer_made_outside_of_the_scope(small_teacher):
+    import tensorflow as tf
+
+    strategy = tf.distribute.OneDeviceStrategy("cpu:0")
+    with strategy.scope():
+        explainer = Explainer(small_teacher, filters=4)
+        inside = keras.optimizers.SGD()
+    with pytest.raises(ConfigError, match=r"the same strategy.*strategy\.scope"):
+        explainer.compile(keras.optimizers.SGD())
+    explainer.compile(inside)
+    explainer.compile("sgd")  # made for the explainer, wherever that is said

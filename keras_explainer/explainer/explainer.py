@@ -197,7 +197,7 @@ class Explainer(TeacherBound, Explaining, GlobalBatchSteps, keras.Model):
                 is off by default for TensorFlow on CPU, where XLA is slower here.
 
         Raises:
-            ConfigError: a `loss` is given.
+            ConfigError: a `loss` is given; an optimiser of another strategy.
         """
         if kwargs.get("loss") is not None:
             raise ConfigError(
@@ -207,6 +207,7 @@ class Explainer(TeacherBound, Explaining, GlobalBatchSteps, keras.Model):
             optimizer, self._scheduled = learning.choose_optimizer(
                 optimizer, learning_rate, self.recipe.learning_rate
             )
+        global_batch.check_optimizer(self, optimizer)
         kwargs.setdefault("jit_compile", learning.default_jit())
         super().compile(optimizer=optimizer, **kwargs)
 
