@@ -4,12 +4,12 @@ Scripts of their own: the devices of a process cannot be changed later on.
 
 Tolerance: sums over images are added up in another order, which is 1e-7 of a number.
 The losses of the first three steps, which two updates lie between, agree to 1e-5. Adam
-divides by the size of a gradient, so that where this is next to nothing the weight moves
-by up to its rounding: after six steps weights and figures agree to 1e-4 of the largest
-of their array, plus 2e-6 (measured: 2e-5). Where there are places, the decoder starts
-from eigenvectors and least squares, which enlarge the rounding: 2e-3 (measured: 5e-4).
-On JAX one epoch is compared: in the next, the enlarged rounding moved the peak of a
-map, and with it the loss by 7e-4.
+divides by the size of a gradient, so that where this is next to nothing the weight
+moves by up to its rounding: after six steps weights and figures agree to 1e-4 of the
+largest of their array, plus 2e-6 (measured: 2e-5). Where there are places, the decoder
+starts from eigenvectors and least squares, which enlarge the rounding: 2e-3 (measured:
+5e-4). On JAX one epoch is compared: in the next, the enlarged rounding moved the peak of
+a map, and with it the loss by 7e-4.
 """
 
 from __future__ import annotations
