@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_explainer import global_batch
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.feature_sequence import FeatureSequence
 from keras_explainer.datasets.views import ViewSpec
@@ -22,6 +23,7 @@ from keras_explainer.explainer.data_input import (
 from keras_explainer.explainer.decoders import build_decoder, check_decoder
 from keras_explainer.explainer.encoder import Encoder
 from keras_explainer.explainer.explaining import Explaining
+from keras_explainer.explainer.global_batch_steps import GlobalBatchSteps
 from keras_explainer.explainer.learning_batch import learning_batch
 from keras_explainer.explainer.objective import Objective
 from keras_explainer.explainer.parts_encoding import parts_encoding
@@ -39,7 +41,7 @@ OUTPUTS = (*PREDICTED, "maps_1", "maps", "interpretable", "ordinary")
 
 
 @registered
-class Explainer(TeacherBound, Explaining, keras.Model):
+class Explainer(TeacherBound, Explaining, GlobalBatchSteps, keras.Model):
     """Explains a frozen teacher by filters that each follow an object part.
 
     Two tracks encode the tap's features, a gate mixes them, a decoder inverts the
@@ -196,15 +198,17 @@ class Explainer(TeacherBound, Explaining, keras.Model):
                 is off by default for TensorFlow on CPU, where XLA is slower here.
 
         Raises:
-            ConfigError: a `loss` is given.
+            ConfigError: a `loss` is given; an optimiser of another strategy.
         """
         if kwargs.get("loss") is not None:
             raise ConfigError(
                 "An explainer brings its own losses; the recipe has their weights."
             )
-        optimizer, self._scheduled = learning.choose_optimizer(
-            optimizer, learning_rate, self.recipe.learning_rate
-        )
+        with global_batch.strategy_scope(self):
+            optimizer, self._scheduled = learning.choose_optimizer(
+                optimizer, learning_rate, self.recipe.learning_rate
+            )
+        global_batch.check_optimizer(self, optimizer)
         kwargs.setdefault("jit_compile", learning.default_jit())
         super().compile(optimizer=optimizer, **kwargs)
 
@@ -220,7 +224,7 @@ class Explainer(TeacherBound, Explaining, keras.Model):
         batch = learning_batch(self, x, y, y_pred)
         losses = self.objective(batch)
         self._log.update(batch, losses, self.encoder.gate.share)
-        return self.objective.total(losses)
+        return global_batch.replica_share(self.objective.total(losses))
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None

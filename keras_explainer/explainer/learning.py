@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_explainer import global_batch
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.feature_sequence import EpochOrder, FeatureSequence
 from keras_explainer.errors import ConfigError, DataError, DivergenceError
@@ -112,7 +113,10 @@ def fit(
             "An explainer cannot be learned from one image: the filter loss compares "
             "images. Give at least two, better a hundred."
         )
+    if isinstance(features, FeatureCache):
+        global_batch.check_batch(explainer, min(batch_size, len(features)))
     start(explainer, features, verbose)
+    global_batch.from_first_worker(explainer)
     guard = KeepLastGood()
     ours: list[keras.callbacks.Callback] = [guard]
     data: Any
@@ -134,7 +138,8 @@ def fit(
     held_out = None
     if validation_data is not None:
         held_out = _validation(explainer, validation_data, options, verbose, batch_size)
-    schedule_rate(explainer, steps * epochs)
+    with global_batch.strategy_scope(explainer):
+        schedule_rate(explainer, steps * epochs)
     history = keras_fit(
         data,
         epochs=epochs,
@@ -186,6 +191,7 @@ def _validation(
     )
     if isinstance(seen, FeatureStream):
         seen = seen.sample(START_IMAGES * 4)
+    global_batch.check_pass(explainer, len(seen), batch)
     return FeatureSequence(seen, batch)
 
 
@@ -219,9 +225,10 @@ def start(
         weights = relevance(explainer.teacher, flat).reshape(views.shape[:-1])
         random = np.random.default_rng(explainer.seed)
         if explainer.recipe.places:
-            learner = PlaceLearner(
-                explainer.recipe, explainer.tap_shape, explainer.seed
-            )
+            with global_batch.strategy_scope(explainer):
+                learner = PlaceLearner(
+                    explainer.recipe, explainer.tap_shape, explainer.seed
+                )
             warm_start.start_detectors(
                 learner.conv_1, learner.conv_2, views, boxes, random, weights
             )

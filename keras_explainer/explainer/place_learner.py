@@ -9,8 +9,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_explainer import global_batch
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.feature_sequence import EpochOrder, FeatureSequence
+from keras_explainer.explainer.global_batch_steps import GlobalBatchSteps
 from keras_explainer.explainer.objective import Objective
 from keras_explainer.explainer.rate_schedule import rate_schedule
 from keras_explainer.explainer.recipe import Recipe
@@ -20,7 +22,7 @@ PLACE_RATE = 1e-3
 """Highest rate of Adam; layers of maps take larger steps than a copied decoder."""
 
 
-class PlaceLearner(keras.Model):
+class PlaceLearner(GlobalBatchSteps, keras.Model):
     """Two interpretable conv-layers, learned by the losses of maps alone.
 
     The filters of layer 2 collect votes of the masked filters of layer 1: many
@@ -75,9 +77,8 @@ class PlaceLearner(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        return self.objective.total(
-            self.objective({"outputs": y_pred, "boxes": x["boxes"]})
-        )
+        losses = self.objective({"outputs": y_pred, "boxes": x["boxes"]})
+        return global_batch.replica_share(self.objective.total(losses))
 
     def learn(
         self,
@@ -106,7 +107,9 @@ class PlaceLearner(keras.Model):
             batches=recipe.steps_per_epoch,
         )
         rate = rate_schedule(PLACE_RATE, epochs * data.num_batches)
-        self.compile(keras.optimizers.Adam(rate), jit_compile=jit_compile)
+        with global_batch.strategy_scope(self):
+            optimizer = keras.optimizers.Adam(rate)
+        self.compile(optimizer, jit_compile=jit_compile)
         callbacks: list[keras.callbacks.Callback] = [EpochOrder(data)]
         if progress is not None:
             total = epochs * len(features)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_explainer import global_batch
 from keras_explainer.errors import ConfigError
 from keras_explainer.losses.mean_information import mean_information
 from keras_explainer.losses.part_templates import part_templates
@@ -24,7 +25,8 @@ class FilterLoss:
     comes from autodiff. `n²` is the number of cells, see `part_templates`.
 
     The loss is not additive over batches: the images of one call are the images of the
-    sum. Work may be split over filters (`filters_per_chunk`), never over images.
+    sum, of all replicas where there are several. Work may be split over filters
+    (`filters_per_chunk`), never over images.
 
     Args:
         beta: slope of the templates.
@@ -63,6 +65,9 @@ class FilterLoss:
         self.filters_per_chunk = filters_per_chunk
 
     def __call__(self, maps: Any) -> Any:
+        return global_batch.channel_mean(self._mean, global_batch.all_rows(maps))
+
+    def _mean(self, maps: Any) -> Any:
         height, width = maps.shape[1:3]
         templates = part_templates(height, width, self.beta, self.tau)
         absent = np.full((1, height * width), -self._peak(height * width), "float32")
