@@ -47,12 +47,13 @@ def explain(
             the teacher's highest output. One sigmoid and one number have index 0.
         k: Keep the first `k` parts that are present; None keeps all filters.
         contributions: How the logit of the class is shared out among the filters and
-            the ordinary track: "integrated_gradients"; "ablation", the slower check;
-            or None for none. A teacher without a head or without logits has none: the
+            the ordinary track: "integrated_gradients"; "shapley", the slower check;
+            "ablation", what is lost without each alone, which does not add up; or None
+            for none. A teacher without a head or without logits has none: the
             explanation says why.
-        steps: Points of the path of integrated gradients.
+        steps: Intervals of the path of integrated gradients.
         tolerance: Images whose relative completeness error is larger get three times
-            as many points; None: none.
+            as many; None: none.
         names: Of the images, one each; None takes the files of an image folder.
         part_names: `PartNames`, {filter: name}, or the path of a file of names.
         batch_size: Images at a time.

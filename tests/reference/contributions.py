@@ -1,10 +1,13 @@
-"""Integrated gradients and ablation, from the equations, in float64.
+"""Integrated gradients, ablation and Shapley values, from the equations, in float64.
 
 The network is a function of both normalised tracks; derivatives are central
 differences along the ways of the filters, no automatic ones.
 """
 
 from __future__ import annotations
+
+from itertools import product
+from math import factorial
 
 import numpy as np
 
@@ -84,4 +87,25 @@ def ablation(function, tracks, means):
         without[..., f] = means[0][..., f]
         shares[f] = whole - function(without, tracks[1])
     shares[filters] = whole - function(tracks[0], means[1])
+    return shares
+
+
+def shapley(function, tracks, means):
+    """Shares (F + 1,) of one image: the sum over all coalitions, none sampled."""
+    players = tracks[0].shape[-1] + 1
+    value = {}
+    for kept in product((0, 1), repeat=players):
+        filters = np.array(kept[:-1], float)
+        value[kept] = function(
+            means[0] + filters * (tracks[0] - means[0]),
+            means[1] + kept[-1] * (tracks[1] - means[1]),
+        )
+    shares = np.zeros(players)
+    for kept, with_it in value.items():
+        before = sum(kept) - 1
+        weight = factorial(max(before, 0)) * factorial(players - 1 - before)
+        for player in np.flatnonzero(kept):
+            without = (*kept[:player], 0, *kept[player + 1 :])
+            rise = with_it - value[without]
+            shares[player] += weight / factorial(players) * rise
     return shares
