@@ -2,7 +2,7 @@
 
     python -m benchmarks.explanations [--mobilenet dog,lion] [--vgg griffin]
         [--shipped griffin] [--seeds 0] [--recipe places]
-        [--set ordinary_drop=0.5] [--keep DIR] [--out DIR]
+        [--set ordinary_drop=0.5] [--images 64] [--keep DIR] [--out DIR]
 
 MobileNet 0.75 (ImageNet weights) on the animal-part photographs, in the folder named by
 KERAS_EXPLAINER_SHARED (default ../shared); a small VGG on drawn creatures; the
@@ -44,6 +44,9 @@ def main() -> None:
     parser.add_argument("--recipe", default="default")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument(
+        "--images", type=int, help="of those not learned from, the first so many"
+    )
+    parser.add_argument(
         "--keep", type=Path, help="folder where weights of learned explainers are kept"
     )
     parser.add_argument(
@@ -80,7 +83,7 @@ def main() -> None:
         if options.keep is not None:
             place = f"{teacher}-{name}-{seed}-{variant}".replace(" ", "_")
             kept = options.keep / f"{place}.weights.h5"
-        case = MAKERS[teacher](name, seed, settings, kept)
+        case = MAKERS[teacher](name, seed, settings, kept).first(options.images)
         seconds = time.perf_counter() - start
         row = {
             **key,

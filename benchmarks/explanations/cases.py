@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,11 @@ class Case:
     part_names: tuple[str, ...]
     annotated: str
     teacher_accuracy: float | None = None
+
+    def first(self, count: int | None) -> Case:
+        """The same with the first images alone; None for all."""
+        images, centres = self.images[:count], self.centres[:count]
+        return replace(self, images=images, centres=centres)
 
 
 def mobilenet(

@@ -10,10 +10,12 @@ COLUMNS = (
     "",
     "complete (p90)",
     "16, 64 steps",
-    "rank (strength)",
+    "rank: ablation (strength)",
+    "Shapley (its orders)",
     "filters' share",
     "deletion: most / least / random",
     "of groups",
+    "by area",
     "precision (always)",
     "recall",
     "AUC",
@@ -43,12 +45,18 @@ def table(rows: list[dict[str, Any]]) -> Table:
             f"({100 * errors['default']['p90']:.1f})",
             f"{100 * errors['16']['median']:.2f}, {100 * errors['64']['median']:.2f} %",
             f"{shown(ranked['default'])} ({shown(ranked['strength'])})",
+            f"{shown(ranked.get('shapley'))} ({shown(ranked.get('orders'))})",
             shown(row["filters_share"]),
             *(
                 " / ".join(
-                    shown(row[key][name]) for name in ("most", "least", "random")
+                    shown(row.get(key, {}).get(name))
+                    for name in ("most", "least", "random")
                 )
-                for key in ("deletion_of_filters", "deletion_of_groups")
+                for key in (
+                    "deletion_of_filters",
+                    "deletion_of_groups",
+                    "deletion_of_areas",
+                )
             ),
             f"{shown(present['precision'])} ({shown(present['prevalence'])})",
             shown(present["recall"]),

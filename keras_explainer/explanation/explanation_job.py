@@ -229,6 +229,7 @@ class ExplanationJob:
                 None if shared is None else shared.shares[row, :-1],
                 self.part_names,
                 self.k,
+                None if shared is None or shared.cells is None else shared.cells[row],
             ),
             contributions=self._contributions(row, class_index, again, shared),
             no_contributions=self.why_not if shared is None else None,

@@ -18,10 +18,13 @@ class Attribution(NamedTuple):
     Attributes:
         shares: float64 (n, F + 1), of each filter, last of the ordinary track.
         steps: (n,) intervals of the path, or passes of the decoder, of an image.
+        cells: float64 (n, H, W), of each cell of both tracks together; None where it
+            is not known.
     """
 
     shares: np.ndarray
     steps: np.ndarray
+    cells: np.ndarray | None = None
 
 
 def integrated_gradients(
@@ -55,14 +58,14 @@ def integrated_gradients(
     ends = programs.ends(tracks, batch_size)
     used = np.full(len(classes), steps)
     slopes = programs.slopes(ends, steps, classes, batch_size)
-    shares = programs.shares(tracks, slopes, batch_size)
+    shares, cells = programs.shares(tracks, slopes, batch_size)
     if tolerance is None:
-        return Attribution(shares, used)
+        return Attribution(shares, used, cells)
     missed = np.abs(shares.sum(1) - changes) > tolerance * np.abs(changes)
     rows = np.flatnonzero(missed)
     if len(rows):
         slopes = programs.slopes(ends[rows], 3 * steps, classes[rows], batch_size)
         some = {name: track[rows] for name, track in tracks.items()}
-        shares[rows] = programs.shares(some, slopes, batch_size)
+        shares[rows], cells[rows] = programs.shares(some, slopes, batch_size)
         used[rows] = 3 * steps
-    return Attribution(shares, used)
+    return Attribution(shares, used, cells)

@@ -100,8 +100,10 @@ class PathGradients:
         """Where equal intervals of a path begin and end: float32 (steps + 1,)."""
         return np.linspace(0, 1, steps + 1, dtype="float32")
 
-    def shares(self, tracks: Tracks, slopes: np.ndarray, batch_size: int) -> np.ndarray:
-        """`(z - m) · slope` by part, the slope taken back to the tracks.
+    def shares(
+        self, tracks: Tracks, slopes: np.ndarray, batch_size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`(z - m) · slope` by part and by cell, the slope taken back to the tracks.
 
         Args:
             tracks: `interpretable` and `ordinary`, each (n, H, W, F).
@@ -109,12 +111,13 @@ class PathGradients:
             batch_size: Rows of the compiled program.
 
         Returns:
-            float64 (n, P + 1): a sum over cells and filters for each part of the
-            interpretable track; last the sum over the whole ordinary track.
+            float64 (n, P + 1), a sum over cells and filters for each part of the
+            interpretable track, last the sum over the whole ordinary track; and
+            float64 (n, H, W), the sums over both tracks in each cell.
         """
         found = self._shares.run({**tracks, "slope": slopes}, batch_size)
         both = np.concatenate([found["parts"], found["ordinary"][:, None]], axis=1)
-        return both.astype("float64")
+        return both.astype("float64"), found["cells"].astype("float64")
 
     def logits(self, tracks: Tracks, kept: np.ndarray, batch_size: int) -> np.ndarray:
         """The logits of the reconstruction where some parts are at their mean.
@@ -143,7 +146,8 @@ class PathGradients:
         Args:
             name: "ends" (tracks to `end`), "slopes" (`end`, `bounds` (n, k + 1),
                 `class` (n,) to `slope`), "shares" (tracks and `slope` to `parts`
-                (n, P) and `ordinary` (n,)), or "logits"; see their methods.
+                (n, P), `ordinary` (n,) and `cells` (n, H, W)), or "logits"; see their
+                methods.
             given: Tensors (n, ...), any n.
         """
         return run_frozen(self._functions[name], self._variables(), given)
@@ -215,7 +219,7 @@ class PathGradients:
         return {"slope": total / ops.cast(steps, "float32")}
 
     def _of_shares(self, given: dict[str, Any]) -> dict[str, Any]:
-        shares = []
+        shares, cells = [], []
         tracks = [given[name] for name in TRACKS]
         for number, mean in enumerate(self._means()):
 
@@ -227,7 +231,9 @@ class PathGradients:
             slope = input_gradient(pulled, tracks[number])
             way = ops.cast(slope, "float32") * (tracks[number] - mean)
             shares.append(ops.sum(way, axis=(1, 2)))
+            cells.append(ops.sum(way, axis=-1))
         return {
+            "cells": cells[0] + cells[1],
             "parts": self._explainer.encoder.sums_by_part(shares[0]),
             "ordinary": ops.sum(shares[1], axis=-1),
         }

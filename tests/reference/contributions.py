@@ -77,6 +77,29 @@ def integrated_gradients(function, tracks, means, steps, epsilon=1e-6):
     return shares
 
 
+def cell_gradients(function, tracks, means, steps, epsilon=1e-6):
+    """Integrated gradients (H, W) of each cell of both tracks together."""
+    ways = [track - mean for track, mean in zip(tracks, means, strict=True)]
+    cells = np.zeros(tracks[0].shape[:2])
+    for at in np.ndindex(*cells.shape):
+        moves = [np.zeros_like(way) for way in ways]
+        for move, way in zip(moves, ways, strict=True):
+            move[at] = way[at]
+        for step in range(steps):
+            t = (step + 0.5) / steps
+            up, down = (
+                function(
+                    *[
+                        mean + t * way + s * epsilon * move
+                        for mean, way, move in zip(means, ways, moves, strict=True)
+                    ]
+                )
+                for s in (1, -1)
+            )
+            cells[at] += (up - down) / (2 * epsilon) / steps
+    return cells
+
+
 def ablation(function, tracks, means):
     """Shares (F + 1,) of one image: the number minus that without a filter."""
     whole = function(*tracks)
