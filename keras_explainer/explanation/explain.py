@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from keras_explainer.explainer.learning import progress_bar
 from keras_explainer.explanation.explanation_job import ExplanationJob
-from keras_explainer.explanation.integrated_gradients import STEPS
 from keras_explainer.results import Explanation, Explanations, PartNames
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def explain(
     *,
     k: int | None = None,
     contributions: str | None = "integrated_gradients",
-    steps: int = STEPS,
+    steps: int | None = None,
     tolerance: float | None = None,
     names: Iterable[str] | None = None,
     part_names: Names | None = None,
@@ -51,7 +50,9 @@ def explain(
             "ablation", what is lost without each alone, which does not add up; or None
             for none. A teacher without a head or without logits has none: the
             explanation says why.
-        steps: Intervals of the path of integrated gradients.
+        steps: Intervals of the path of integrated gradients. None: 8 where the decoder
+            and the head are affine layers and activations, and so complete with any
+            number; else 14.
         tolerance: Images whose relative completeness error is larger get three times
             as many; None: none.
         names: Of the images, one each; None takes the files of an image folder.
@@ -108,7 +109,7 @@ def iter_explanations(
     *,
     k: int | None = None,
     contributions: str | None = "integrated_gradients",
-    steps: int = STEPS,
+    steps: int | None = None,
     tolerance: float | None = None,
     names: Iterable[str] | None = None,
     part_names: Names | None = None,

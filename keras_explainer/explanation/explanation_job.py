@@ -53,7 +53,7 @@ class ExplanationJob:
         *,
         k: Any,
         contributions: str | None,
-        steps: int,
+        steps: int | None,
         tolerance: float | None,
         names: Iterable[str] | None,
         part_names: Any,
@@ -74,7 +74,7 @@ class ExplanationJob:
             )
         self.k = None if k is None else int(k)
         self.class_index = chosen_class(self.teacher, class_index)
-        self.steps = whole_number("steps", steps)
+        self.steps = None if steps is None else whole_number("steps", steps)
         if tolerance is not None and not (
             isinstance(tolerance, int | float) and tolerance > 0
         ):

@@ -8,9 +8,6 @@ import numpy as np
 
 from keras_explainer.explanation.path_gradients import PathGradients, Tracks
 
-STEPS = 14
-"""Intervals of the path of an image."""
-
 
 class Attribution(NamedTuple):
     """What filters and ordinary track add to a logit.
@@ -33,7 +30,7 @@ def integrated_gradients(
     classes: np.ndarray,
     changes: np.ndarray,
     *,
-    steps: int = STEPS,
+    steps: int | None = None,
     tolerance: float | None = None,
     batch_size: int = 32,
 ) -> Attribution:
@@ -51,10 +48,11 @@ def integrated_gradients(
         tracks: `interpretable` and `ordinary`, each (n, H, W, F), normalised.
         classes: (n,) class of each image.
         changes: (n,) the logit of the reconstruction minus that of the baseline.
-        steps: Intervals of the path, at least 1.
+        steps: Intervals of the path, at least 1; None: `PathGradients.steps`.
         tolerance: See above; None: the same number for all images.
         batch_size: Points at a time.
     """
+    steps = programs.steps if steps is None else steps
     ends = programs.ends(tracks, batch_size)
     used = np.full(len(classes), steps)
     slopes = programs.slopes(ends, steps, classes, batch_size)

@@ -22,6 +22,10 @@ _PROGRAMS: weakref.WeakKeyDictionary[Explainer, PathGradients] = (
 )
 Tracks = dict[str, np.ndarray]
 TRACKS = ("interpretable", "ordinary")
+SECANTS = 8
+"""Intervals of a path by default, where each has the slope of its secant."""
+MIDDLES = 14
+"""And where it has the gradient at its middle."""
 
 
 class PathGradients:
@@ -68,6 +72,11 @@ class PathGradients:
     def part_count(self) -> int:
         """Parts `P` of the explainer."""
         return self._explainer.part_count
+
+    @property
+    def steps(self) -> int:
+        """Intervals of a path by default."""
+        return SECANTS if self._pieces.known else MIDDLES
 
     def ends(self, tracks: Tracks, batch_size: int) -> np.ndarray:
         """Where the paths end, behind the affine beginning: (n, ...) float32."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from keras_explainer.explanation.integrated_gradients import STEPS
 from keras_explainer.explanation.path_gradients import TRACKS, PathGradients
 
 if TYPE_CHECKING:
@@ -26,14 +25,14 @@ class ContributionTable:
 
     Args:
         explainer: One that has contributions (`class_choice.no_contributions`).
-        steps: Intervals of the path.
+        steps: Intervals of the path; None: as many as `explain` takes.
     """
 
-    def __init__(self, explainer: Explainer, steps: int = STEPS) -> None:
+    def __init__(self, explainer: Explainer, steps: int | None = None) -> None:
         self.parts = explainer.part_count
         self.programs = PathGradients.of(explainer)
         self.baseline = tf.constant(self.programs.baseline(), "float64")
-        self.bounds = self.programs.bounds(steps)
+        self.bounds = self.programs.bounds(steps or self.programs.steps)
 
     def shares(self, tracks: dict[str, Any], classes: Any) -> Any:
         """What each part and, last, the ordinary track add: (n, P + 1) float32.
