@@ -2,7 +2,8 @@
 
     python -m benchmarks.explanations [--mobilenet dog,lion] [--vgg griffin]
         [--shipped griffin] [--seeds 0] [--recipe places]
-        [--set ordinary_drop=0.5] [--images 64] [--keep DIR] [--out DIR]
+        [--set ordinary_drop=0.5] [--images 64] [--contributions]
+        [--keep DIR] [--out DIR]
 
 MobileNet 0.75 (ImageNet weights) on the animal-part photographs, in the folder named by
 KERAS_EXPLAINER_SHARED (default ../shared); a small VGG on drawn creatures; the
@@ -47,6 +48,11 @@ def main() -> None:
         "--images", type=int, help="of those not learned from, the first so many"
     )
     parser.add_argument(
+        "--contributions",
+        action="store_true",
+        help="leave out names and presence, which take long",
+    )
+    parser.add_argument(
         "--keep", type=Path, help="folder where weights of learned explainers are kept"
     )
     parser.add_argument(
@@ -61,7 +67,11 @@ def main() -> None:
     }
     if options.recipe != "default":
         settings["recipe"] = options.recipe
-    changed = [name for name in [options.recipe] if name != "default"] + options.set
+    learned_with = [name for name in [options.recipe] if name != "default"]
+    learned_with += options.set
+    changed = list(learned_with)
+    if options.images is not None:
+        changed.append(f"{options.images} images")
     variant = " ".join(changed) or "default"
     path = options.out / "rows.json"
     wanted = [
@@ -81,14 +91,15 @@ def main() -> None:
         start = time.perf_counter()
         kept = None
         if options.keep is not None:
-            place = f"{teacher}-{name}-{seed}-{variant}".replace(" ", "_")
+            learned = " ".join(learned_with) or "default"
+            place = f"{teacher}-{name}-{seed}-{learned}".replace(" ", "_")
             kept = options.keep / f"{place}.weights.h5"
         case = MAKERS[teacher](name, seed, settings, kept).first(options.images)
         seconds = time.perf_counter() - start
         row = {
             **key,
             "learn_seconds": round(seconds, 1),
-            **measure(case, seed),
+            **measure(case, seed, not options.contributions),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
             "keras_explainer": __version__,
         }

@@ -38,7 +38,9 @@ def table(rows: list[dict[str, Any]]) -> Table:
         made.add_column(name, justify="left" if not name else "right")
     for row in rows:
         errors = row["completeness"]
-        present, ranked = row["presence"]["calibrated"], row["rank_agreement"]
+        present = (row["presence"] or {}).get("calibrated", {})
+        named = row["names_from_ten_images"] or {}
+        ranked = row["rank_agreement"]
         made.add_row(
             f"{row['teacher']}, {row['name']}, {row['variant']}, seed {row['seed']}",
             f"{100 * errors['default']['median']:.2f} % "
@@ -58,11 +60,10 @@ def table(rows: list[dict[str, Any]]) -> Table:
                     "deletion_of_areas",
                 )
             ),
-            f"{shown(present['precision'])} ({shown(present['prevalence'])})",
-            shown(present["recall"]),
-            shown(present["auc"]),
-            f"{shown(row['names_from_ten_images']['named'])} "
-            f"({shown(row['names_from_ten_images']['right'])})",
+            f"{shown(present.get('precision'))} ({shown(present.get('prevalence'))})",
+            shown(present.get("recall")),
+            shown(present.get("auc")),
+            f"{shown(named.get('named'))} ({shown(named.get('right'))})",
             f"{shown(row['logit_gap'])} / {shown(row['logit_change'])}",
             shown(row["warned"]),
             f"{row['cost']['ratio']:.2f}",

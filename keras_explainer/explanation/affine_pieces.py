@@ -127,7 +127,7 @@ def _taken_apart(step: Step) -> tuple[Any, Function] | None:
         return None, layer.call
     if activation_of(layer) in (None, "linear"):
         return None
-    function = getattr(layer, "activation", None)
+    function: Any = getattr(layer, "activation", None)
     if function not in _ELEMENTWISE:
         return None
     if isinstance(layer, keras.layers.Activation):
