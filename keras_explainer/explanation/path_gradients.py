@@ -33,10 +33,10 @@ class PathGradients:
 
     A point of an image's path is `z(t) = m + t (z - m)`, `z` the image's two normalised
     tracks and `m` their means over the train images, per cell and channel: `t = 0` is
-    the baseline, `t = 1` the image. Rows of the programs are pairs of an image and a
-    `t`, so that memory is bounded by the rows of a batch, however many points a path
-    has. The gate and the beginning of a decoder are affine: the path is straight behind
-    them too, where gradients are cheaper; these go back to the tracks once.
+    the baseline, `t = 1` the image. The points of a path follow each other in a loop of
+    the program, so that memory is bounded by the images of a batch, however many points
+    there are. The gate and the beginning of a decoder are affine: the path is straight
+    behind them too, where gradients are cheaper; these go back to the tracks once.
 
     `PathGradients.of` keeps the compiled programs for as long as the explainer lives;
     weights and means are read anew at each call.

@@ -122,19 +122,20 @@ def test_secants_come_to_integrated_gradients_sooner(copied, images):
     assert away["points"] > 1e-3 * np.abs(limit).max()
 
 
-def pieces(*upper):
-    """Of a copy of these layers, after a tap of 8 x 6 x 5."""
+def copy_of(*upper):
+    """An explainer whose decoder copies these layers, after a tap of 8 x 6 x 5."""
     x = image = keras.Input((16, 12, 3))
     x = keras.layers.Conv2D(5, 3, 2, padding="same", activation="relu", name="tap")(x)
     for layer in upper:
         x = layer(x)
     x = keras.layers.GlobalAveragePooling2D(name="gap")(x)
     x = keras.layers.Dense(3, activation="softmax", name="answer")(x)
-    teacher = Teacher(
-        keras.Model(image, x), tap="tap", targets=["top"], preprocessing="unit"
-    )
-    explainer = Explainer(teacher, filters=F, decoder="teacher_copy")
-    return PathGradients(explainer)._pieces
+    model = keras.Model(image, x, name="small")
+    random = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign(random.normal(size=weight.shape))
+    teacher = Teacher(model, tap="tap", targets=["top"], preprocessing="unit")
+    return Explainer(teacher, filters=F, decoder="teacher_copy")
 
 
 @pytest.mark.one_backend
@@ -156,9 +157,24 @@ def pieces(*upper):
     ],
 )
 def test_which_networks_are_taken_apart(upper, known, functions):
-    found = pieces(*upper())
+    found = PathGradients(copy_of(*upper()))._pieces
     assert found.known == known
     assert len(found.functions) == functions
+
+
+def test_a_copy_without_activations(images):
+    """One interval is the whole path."""
+    explainer = copy_of(keras.layers.Conv2D(4, 3, name="top"))
+    explainer.measure_tracks(explainer.features(images))
+    given = explainer.explain(images[:2], steps=1, verbose=0)
+    ablated = explainer.explain(images[:2], contributions="ablation", verbose=0)
+    for one, other in zip(given, ablated, strict=True):
+        shares, expected = (
+            [item.part(f).contribution for f in range(F)] for item in (one, other)
+        )
+        size = np.abs(expected).max()
+        assert size > 1e-3
+        np.testing.assert_allclose(shares, expected, atol=1e-2 * size)
 
 
 @pytest.mark.one_backend
