@@ -1,8 +1,9 @@
 """Contributions, presence and their cost: cases x seeds.
 
     python -m benchmarks.explanations [--mobilenet dog,lion] [--vgg griffin]
-        [--shipped griffin] [--seeds 0] [--recipe places]
-        [--set ordinary_drop=0.5] [--keep DIR] [--out DIR]
+        [--shipped griffin] [--seeds 0] [--recipe single]
+        [--set ordinary_drop=0.5] [--images 64] [--contributions]
+        [--keep DIR] [--out DIR]
 
 MobileNet 0.75 (ImageNet weights) on the animal-part photographs, in the folder named by
 KERAS_EXPLAINER_SHARED (default ../shared); a small VGG on drawn creatures; the
@@ -41,8 +42,16 @@ def main() -> None:
     parser.add_argument("--vgg", default=",".join(SPECIES))
     parser.add_argument("--shipped", default="griffin")
     parser.add_argument("--seeds", default="0")
-    parser.add_argument("--recipe", default="default")
+    parser.add_argument("--recipe", default="places")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument(
+        "--images", type=int, help="of those not learned from, the first so many"
+    )
+    parser.add_argument(
+        "--contributions",
+        action="store_true",
+        help="leave out names and presence, which take long",
+    )
     parser.add_argument(
         "--keep", type=Path, help="folder where weights of learned explainers are kept"
     )
@@ -56,10 +65,12 @@ def main() -> None:
         name: json.loads(value)
         for name, value in (text.split("=", 1) for text in options.set)
     }
-    if options.recipe != "default":
-        settings["recipe"] = options.recipe
-    changed = [name for name in [options.recipe] if name != "default"] + options.set
-    variant = " ".join(changed) or "default"
+    settings["recipe"] = options.recipe
+    learned_with = [options.recipe, *options.set]
+    changed = list(learned_with)
+    if options.images is not None:
+        changed.append(f"{options.images} images")
+    variant = " ".join(changed)
     path = options.out / "rows.json"
     wanted = [
         (teacher, name, seed)
@@ -78,14 +89,15 @@ def main() -> None:
         start = time.perf_counter()
         kept = None
         if options.keep is not None:
-            place = f"{teacher}-{name}-{seed}-{variant}".replace(" ", "_")
+            learned = " ".join(learned_with)
+            place = f"{teacher}-{name}-{seed}-{learned}".replace(" ", "_")
             kept = options.keep / f"{place}.weights.h5"
-        case = MAKERS[teacher](name, seed, settings, kept)
+        case = MAKERS[teacher](name, seed, settings, kept).first(options.images)
         seconds = time.perf_counter() - start
         row = {
             **key,
             "learn_seconds": round(seconds, 1),
-            **measure(case, seed),
+            **measure(case, seed, not options.contributions),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
             "keras_explainer": __version__,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,11 @@ class Case:
     part_names: tuple[str, ...]
     annotated: str
     teacher_accuracy: float | None = None
+
+    def first(self, count: int | None) -> Case:
+        """The same with the first images alone; None for all."""
+        images, centres = self.images[:count], self.centres[:count]
+        return replace(self, images=images, centres=centres)
 
 
 def mobilenet(
@@ -137,14 +142,14 @@ def learned(
     settings: dict[str, Any],
     kept: Path | None,
 ) -> kx.Explainer:
-    """An explainer of the default recipe, with `settings` changed.
+    """An explainer of a recipe, with `settings` changed.
 
     Args:
-        filters: of the default recipe; another recipe has its own number.
+        filters: of the recipe "single"; the others have their own number.
         kept: a file of its weights, read if it is there and written if not.
     """
     keras.utils.set_random_seed(seed)
-    if settings.get("recipe", "default") == "default":
+    if settings["recipe"] == "single":
         settings = {"filters": filters, **settings}
     explainer = kx.Explainer(teacher, seed=seed, **settings)
     if kept is not None and kept.exists():

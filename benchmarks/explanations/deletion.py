@@ -23,6 +23,7 @@ def deletion(
     found: Explanations,
     groups: Sequence[Sequence[int]],
     seed: int,
+    by: str = "contribution",
 ) -> dict[str, Any]:
     """By how much the logit of the teacher's own class falls.
 
@@ -39,6 +40,7 @@ def deletion(
             part is where the one that adds most is. Filters in no group stand for
             themselves.
         seed: of the random cells.
+        by: "contribution", or "area_contribution".
 
     Returns:
         Means over the images: `most`, `least`, `random` drops in logits; `images`.
@@ -49,7 +51,7 @@ def deletion(
     changed: dict[str, list[np.ndarray]] = {"most": [], "least": [], "random": []}
     rows = []
     for row, item in enumerate(found):
-        counted = _counted(item, units)
+        counted = _counted(item, units, by)
         if len(counted) < 2 * PARTS:
             continue
         rows.append(row)
@@ -82,17 +84,20 @@ def deletion(
 
 
 def _counted(
-    item: Explanation, units: Sequence[Sequence[int]]
+    item: Explanation, units: Sequence[Sequence[int]], by: str = "contribution"
 ) -> list[tuple[float, PartFinding]]:
     """The contribution of each unit that is present, and its filter that adds most."""
+
+    def share(part: PartFinding) -> float:
+        return getattr(part, by) or 0.0
+
     found = {part.filter: part for part in item.parts}
     counted = []
     for unit in units:
         parts = [found[number] for number in unit]
         present = [part for part in parts if part.present]
         if present:
-            total = sum(part.contribution or 0.0 for part in parts)
-            counted.append((total, max(present, key=lambda p: p.contribution or 0.0)))
+            counted.append((sum(map(share, parts)), max(present, key=share)))
     return counted
 
 

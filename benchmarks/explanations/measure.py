@@ -13,17 +13,29 @@ from benchmarks.explanations.cases import Case
 from benchmarks.explanations.deletion import deletion
 from keras_explainer.errors import DataError
 from keras_explainer.explanation import filter_groups, name_parts
+from keras_explainer.explanation.coalitions import coalition_logits
 from keras_explainer.explanation.name_parts import read_positions
+from keras_explainer.explanation.path_gradients import TRACKS, PathGradients
+from keras_explainer.explanation.readout import Readout
+from keras_explainer.explanation.shapley import shapley
 from keras_explainer.metrics import Positions, part_presence, r2
 from keras_explainer.metrics.part_tracking import THRESHOLD
 from keras_explainer.results import Explanations
 
 STEPS = (8, 16, 32, 64)
-COMPARED = 32
+COMPARED = 16
+ORDERS = 2
+"""Pairs of orders of each half of the Shapley values."""
 
 
-def measure(case: Case, seed: int) -> dict[str, Any]:
-    """JSON-able figures of a case; what cannot be had is None."""
+def measure(case: Case, seed: int, all_figures: bool = True) -> dict[str, Any]:
+    """JSON-able figures of a case; what cannot be had is None.
+
+    Args:
+        case: an explainer and its images.
+        seed: of what is drawn.
+        all_figures: False leaves out names and presence, which take long.
+    """
     explainer, images = case.explainer, case.images
     found = explainer.explain(images, verbose=0)
     of_filters, _ = read_positions(explainer, images)
@@ -37,7 +49,7 @@ def measure(case: Case, seed: int) -> dict[str, Any]:
             "default": errors(found),
             **{
                 str(steps): errors(
-                    explainer.explain(images[:64], steps=steps, verbose=0)
+                    explainer.explain(images[:32], steps=steps, verbose=0)
                 )
                 for steps in STEPS
             },
@@ -66,8 +78,13 @@ def measure(case: Case, seed: int) -> dict[str, Any]:
                 ("groups", filter_groups(of_filters)),
             )
         },
-        "names_from_ten_images": names_from_ten(case, of_filters, seed),
-        "presence": presence(case, of_filters),
+        "deletion_of_areas": deletion(
+            explainer.teacher, images, found, (), seed, by="area_contribution"
+        ),
+        "names_from_ten_images": (
+            names_from_ten(case, of_filters, seed) if all_figures else None
+        ),
+        "presence": presence(case, of_filters) if all_figures else None,
         "cost": cost(explainer, images[:32]),
     }
 
@@ -92,30 +109,69 @@ def by_filter(found: Explanations, field: str) -> np.ndarray:
 
 
 def rank_agreement(explainer: kx.Explainer, images: np.ndarray) -> dict[str, float]:
-    """Spearman's correlation with ablation over filters, median over images.
+    """Spearman's correlations over parts, median over images.
 
-    `strength`: of the filters' relative strengths instead, as a control.
+    Of the contributions ("default", "64 steps") and, as a control, of the parts'
+    relative strengths ("strength") with ablation: what the logit loses where one part
+    alone is at its mean. Then of the default ones with "shapley": the same, mean over
+    which of the other parts are there; with "both ends" of that: the mean of ablation
+    and of "insertion", where one part alone is not at its mean. "ends": ablation with
+    insertion; "ablation": with Shapley values; "orders": these from one half of the
+    orders with those from the other half, what sampling leaves of 1.
     """
     integrated = explainer.explain(images, steps=64, verbose=0)
     default = explainer.explain(images, verbose=0)
-    ablated = explainer.explain(images, contributions="ablation", verbose=0)
-    truth = by_filter(ablated, "contribution")
-    ranked = {
-        "default": by_filter(default, "contribution"),
-        "64 steps": by_filter(integrated, "contribution"),
-        "strength": by_filter(default, "relative_strength"),
+    of_default = by_filter(default, "contribution")
+    classes = np.array([item.explained.class_index for item in default])
+    values, ends = removals(explainer, images, classes)
+    ablated, inserted = ends
+    halves = values[: len(values) // 2], values[len(values) // 2 :]
+    shapley_values = np.mean(values, axis=0)
+    pairs = {
+        "default": (of_default, ablated),
+        "64 steps": (by_filter(integrated, "contribution"), ablated),
+        "strength": (by_filter(default, "relative_strength"), ablated),
+        "shapley": (of_default, shapley_values),
+        "both ends": (of_default, (ablated + inserted) / 2),
+        "ends": (ablated, inserted),
+        "ablation": (ablated, shapley_values),
+        "orders": (np.mean(halves[0], axis=0), np.mean(halves[1], axis=0)),
     }
     return {
         name: float(
             np.nanmedian(
-                [
-                    spearmanr(one, two).statistic
-                    for one, two in zip(values, truth, strict=True)
-                ]
+                [spearmanr(a, b).statistic for a, b in zip(one, other, strict=True)]
             )
         )
-        for name, values in ranked.items()
+        for name, (one, other) in pairs.items()
     }
+
+
+def removals(
+    explainer: kx.Explainer, images: np.ndarray, classes: np.ndarray
+) -> tuple[list[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """What removing parts does to the logits.
+
+    Returns:
+        Shapley values (n, P), from some orders each; and, each (n, P), what is lost
+        without one part and what one part alone adds.
+    """
+    programs = PathGradients.of(explainer)
+    tap, targets = explainer.teacher.extract(images)
+    tracks, _, _ = Readout.of(explainer).read(tap, targets, len(images))
+    tracks = {name: tracks[name] for name in TRACKS}
+    values = [
+        shapley(programs, tracks, classes, pairs=ORDERS, seed=seed).shares[:, :-1]
+        for seed in range(2)
+    ]
+    players = programs.part_count + 1
+    one = np.eye(players, dtype=bool)[:-1]
+    kept = np.concatenate(
+        [np.ones((1, players), bool), ~one, np.zeros((1, players), bool), one]
+    )
+    logits = coalition_logits(programs, tracks, classes, kept, 32)
+    whole, without, nothing, alone = np.split(logits, [1, players, players + 1], axis=1)
+    return values, (whole - without, alone - nothing)
 
 
 def names_from_ten(case: Case, found: Positions, seed: int) -> dict[str, float | None]:

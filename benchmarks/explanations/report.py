@@ -10,10 +10,12 @@ COLUMNS = (
     "",
     "complete (p90)",
     "16, 64 steps",
-    "rank (strength)",
+    "rank: ablation (strength)",
+    "Shapley (its orders)",
     "filters' share",
     "deletion: most / least / random",
     "of groups",
+    "by area",
     "precision (always)",
     "recall",
     "AUC",
@@ -36,25 +38,32 @@ def table(rows: list[dict[str, Any]]) -> Table:
         made.add_column(name, justify="left" if not name else "right")
     for row in rows:
         errors = row["completeness"]
-        present, ranked = row["presence"]["calibrated"], row["rank_agreement"]
+        present = (row["presence"] or {}).get("calibrated", {})
+        named = row["names_from_ten_images"] or {}
+        ranked = row["rank_agreement"]
         made.add_row(
             f"{row['teacher']}, {row['name']}, {row['variant']}, seed {row['seed']}",
             f"{100 * errors['default']['median']:.2f} % "
             f"({100 * errors['default']['p90']:.1f})",
             f"{100 * errors['16']['median']:.2f}, {100 * errors['64']['median']:.2f} %",
             f"{shown(ranked['default'])} ({shown(ranked['strength'])})",
+            f"{shown(ranked.get('shapley'))} ({shown(ranked.get('orders'))})",
             shown(row["filters_share"]),
             *(
                 " / ".join(
-                    shown(row[key][name]) for name in ("most", "least", "random")
+                    shown(row.get(key, {}).get(name))
+                    for name in ("most", "least", "random")
                 )
-                for key in ("deletion_of_filters", "deletion_of_groups")
+                for key in (
+                    "deletion_of_filters",
+                    "deletion_of_groups",
+                    "deletion_of_areas",
+                )
             ),
-            f"{shown(present['precision'])} ({shown(present['prevalence'])})",
-            shown(present["recall"]),
-            shown(present["auc"]),
-            f"{shown(row['names_from_ten_images']['named'])} "
-            f"({shown(row['names_from_ten_images']['right'])})",
+            f"{shown(present.get('precision'))} ({shown(present.get('prevalence'))})",
+            shown(present.get("recall")),
+            shown(present.get("auc")),
+            f"{shown(named.get('named'))} ({shown(named.get('right'))})",
             f"{shown(row['logit_gap'])} / {shown(row['logit_change'])}",
             shown(row["warned"]),
             f"{row['cost']['ratio']:.2f}",

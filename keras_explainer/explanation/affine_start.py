@@ -7,9 +7,9 @@ from typing import Any
 import keras
 
 from keras_explainer.explainer.decoders import TeacherCopyDecoder
-from keras_explainer.teachers.classifier_head import activation_of
+from keras_explainer.teachers.classifier_head import Call, activation_of
 from keras_explainer.teachers.graph_cut import common_cuts
-from keras_explainer.teachers.graph_step import Step
+from keras_explainer.teachers.graph_step import Step, call_step
 from keras_explainer.teachers.model_graph import ModelGraph
 
 _AFFINE = (
@@ -23,6 +23,7 @@ _AFFINE = (
     keras.layers.GlobalAveragePooling2D,
     keras.layers.BatchNormalization,
     keras.layers.Add,
+    keras.layers.Concatenate,
     keras.layers.Flatten,
     keras.layers.Reshape,
     keras.layers.Dropout,
@@ -61,10 +62,21 @@ class AffineStart:
             encoding = self.graph.run(given, [self.cut])[self.cut]
         return keras.ops.cast(encoding, "float32")
 
-    def after(self, features: Any) -> Any:
-        """The target's reconstruction, float32, of what `before` gives."""
+    def steps_after(self) -> list[Step]:
+        """The steps of `after`; none where the decoder is left whole."""
+        if self.graph is None:
+            return []
+        return self.graph.needed([self.cut], [self.end])
+
+    def after(self, features: Any, call: Call = call_step) -> Any:
+        """The target's reconstruction, float32, of what `before` gives.
+
+        Args:
+            features: What `before` gives.
+            call: Calls a step of the decoder, see `ModelGraph.run`.
+        """
         if self.graph is not None:
-            found = self.graph.run({self.cut: features}, [self.end])[self.end]
+            found = self.graph.run({self.cut: features}, [self.end], call)[self.end]
         else:
             found = self.decoder(features, training=False)[self.target]
         return keras.ops.cast(found, "float32")
@@ -74,17 +86,17 @@ def _last_affine(graph: ModelGraph, end: int) -> int:
     """The last value on every way to `end` that is affine in the input."""
     found = graph.input
     for value in common_cuts(graph, [end]):
-        if not all(map(_is_affine, graph.needed([graph.input], [value]))):
+        if not all(map(is_affine, graph.needed([graph.input], [value]))):
             break
         found = value
     return found
 
 
-def _is_affine(step: Step) -> bool:
+def is_affine(step: Step, activation: bool = True) -> bool:
+    """Whether a step is affine in its inputs, with or without its own activation."""
     operation = step.operation
     if operation is None:
         return False  # a cast to another precision rounds
-    return isinstance(operation, _AFFINE) and activation_of(operation) in (
-        None,
-        "linear",
-    )
+    if not isinstance(operation, _AFFINE):
+        return False
+    return not activation or activation_of(operation) in (None, "linear")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from keras_explainer.explainer.learning import progress_bar
 from keras_explainer.explanation.explanation_job import ExplanationJob
-from keras_explainer.explanation.integrated_gradients import STEPS
 from keras_explainer.results import Explanation, Explanations, PartNames
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def explain(
     *,
     k: int | None = None,
     contributions: str | None = "integrated_gradients",
-    steps: int = STEPS,
+    steps: int | None = None,
     tolerance: float | None = None,
     names: Iterable[str] | None = None,
     part_names: Names | None = None,
@@ -47,12 +46,15 @@ def explain(
             the teacher's highest output. One sigmoid and one number have index 0.
         k: Keep the first `k` parts that are present; None keeps all filters.
         contributions: How the logit of the class is shared out among the filters and
-            the ordinary track: "integrated_gradients"; "ablation", the slower check;
-            or None for none. A teacher without a head or without logits has none: the
+            the ordinary track: "integrated_gradients"; "shapley", the slower check;
+            "ablation", what is lost without each alone, which does not add up; or None
+            for none. A teacher without a head or without logits has none: the
             explanation says why.
-        steps: Points of the path of integrated gradients.
+        steps: Intervals of the path of integrated gradients. None: 8 where the decoder
+            and the head are affine layers and activations, and so complete with any
+            number; else 14.
         tolerance: Images whose relative completeness error is larger get three times
-            as many points; None: none.
+            as many; None: none.
         names: Of the images, one each; None takes the files of an image folder.
         part_names: `PartNames`, {filter: name}, or the path of a file of names.
         batch_size: Images at a time.
@@ -107,7 +109,7 @@ def iter_explanations(
     *,
     k: int | None = None,
     contributions: str | None = "integrated_gradients",
-    steps: int = STEPS,
+    steps: int | None = None,
     tolerance: float | None = None,
     names: Iterable[str] | None = None,
     part_names: Names | None = None,

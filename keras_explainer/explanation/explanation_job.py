@@ -22,6 +22,7 @@ from keras_explainer.explanation.path_gradients import PathGradients, Tracks
 from keras_explainer.explanation.ranking import mean_activations, scales
 from keras_explainer.explanation.read_batch import ReadBatch
 from keras_explainer.explanation.readout import Readout
+from keras_explainer.explanation.shapley import shapley
 from keras_explainer.explanation.weight_check import check_weights
 from keras_explainer.results import Contributions, Explanation
 from keras_explainer.results.contributions import METHODS
@@ -29,6 +30,8 @@ from keras_explainer.teachers import Teacher
 
 if TYPE_CHECKING:
     from keras_explainer.explainer import Explainer
+
+_SLOWER = {"ablation": ablation, "shapley": shapley}
 
 
 class ExplanationJob:
@@ -50,7 +53,7 @@ class ExplanationJob:
         *,
         k: Any,
         contributions: str | None,
-        steps: int,
+        steps: int | None,
         tolerance: float | None,
         names: Iterable[str] | None,
         part_names: Any,
@@ -66,12 +69,12 @@ class ExplanationJob:
             )
         if contributions is not None and contributions not in METHODS:
             raise ConfigError(
-                "contributions is 'integrated_gradients', 'ablation' or None, got "
+                f"contributions is {', '.join(map(repr, METHODS))} or None, got "
                 f"{contributions!r}. {did_you_mean(str(contributions), METHODS)}"
             )
         self.k = None if k is None else int(k)
         self.class_index = chosen_class(self.teacher, class_index)
-        self.steps = whole_number("steps", steps)
+        self.steps = None if steps is None else whole_number("steps", steps)
         if tolerance is not None and not (
             isinstance(tolerance, int | float) and tolerance > 0
         ):
@@ -158,8 +161,9 @@ class ExplanationJob:
     ) -> Attribution | None:
         if self.method is None or again is None or again.logits is None:
             return None
-        if self.method == "ablation":
-            found = ablation(self.programs, tracks, classes, batch_size=self.batch_size)
+        if self.method in _SLOWER:
+            slower = _SLOWER[self.method]
+            found = slower(self.programs, tracks, classes, batch_size=self.batch_size)
         else:
             rows = np.arange(len(classes))
             found = integrated_gradients(
@@ -225,6 +229,7 @@ class ExplanationJob:
                 None if shared is None else shared.shares[row, :-1],
                 self.part_names,
                 self.k,
+                None if shared is None or shared.cells is None else shared.cells[row],
             ),
             contributions=self._contributions(row, class_index, again, shared),
             no_contributions=self.why_not if shared is None else None,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_explainer.explanation.geometry import part_box
+from keras_explainer.explanation.geometry import AREA_LEVEL, part_box
 from keras_explainer.explanation.ranking import rank
 from keras_explainer.metrics import Positions, positions
-from keras_explainer.results import PartFinding, PartNames
+from keras_explainer.results import PartFinding, PartNames, mask_cells
 
 if TYPE_CHECKING:
     from keras_explainer.explainer import Explainer
@@ -43,6 +43,7 @@ class Findings:
         self.calibrated = explainer.presence.is_calibrated
         self._geometry = teacher.geometry
         self.positions = positions(maps, self.image_size)
+        self._areas: dict[tuple[tuple[int, int], ...], np.ndarray] = {}
         self._others = _other_peaks(maps, masks, self.positions)
         self.present = explainer.presence.present(self.positions.strength)
 
@@ -53,6 +54,7 @@ class Findings:
         contributions: np.ndarray | None,
         names: PartNames | None,
         k: int | None,
+        shares: np.ndarray | None = None,
     ) -> tuple[PartFinding, ...]:
         """The findings of one image by rank, see `Explanation.parts`.
 
@@ -62,12 +64,15 @@ class Findings:
             contributions: (F,), or None.
             names: Of the filters.
             k: Keep the first that are present, None keeps all.
+            shares: (H, W), of each cell, or None.
         """
         strength = self.positions.strength[row]
         relative, present = strength / scales, self.present[row]
         order = rank(relative if contributions is None else contributions, present)
         if k is not None:
             order = order[: min(k, int(present.sum()))]
+        # Pooled tracks have other cells than the maps.
+        known = shares is not None and shares.shape == self.map_size
         return tuple(
             self.part(
                 row,
@@ -75,6 +80,7 @@ class Findings:
                 float(relative[at]),
                 None if contributions is None else float(contributions[at]),
                 names,
+                shares if known else None,
             )
             for at in order
         )
@@ -86,8 +92,9 @@ class Findings:
         relative: float,
         contribution: float | None,
         names: PartNames | None,
+        shares: np.ndarray | None = None,
     ) -> PartFinding:
-        """The finding of one filter in one image of the batch."""
+        """The finding of one filter in one image of the batch, see `parts`."""
         strength = float(self.positions.strength[row, filter])
         silent = strength <= 0
         cell = divmod(int(self.positions.cell[row, filter]), self.map_size[1])
@@ -96,6 +103,9 @@ class Findings:
             further = tuple(_pairs(self._others[row, :, :, filter]))
         peaks = (cell, *further)
         named = None if names is None else names.of(filter)
+        area = None
+        if shares is not None and not silent:
+            area = float(shares[self._area(peaks)].sum())
         return PartFinding(
             filter=filter,
             present=bool(self.present[row, filter]),
@@ -112,7 +122,15 @@ class Findings:
             name=None if named is None else named.name,
             name_confidence=None if named is None else named.confidence,
             contribution=contribution,
+            area_contribution=area,
         )
+
+    def _area(self, peaks: tuple[tuple[int, int], ...]) -> np.ndarray:
+        """(H, W) true where the mask of these peaks is at least `AREA_LEVEL`."""
+        if peaks not in self._areas:
+            mask = mask_cells(peaks, self.map_size, self.beta)
+            self._areas[peaks] = mask >= AREA_LEVEL
+        return self._areas[peaks]
 
 
 def _other_peaks(

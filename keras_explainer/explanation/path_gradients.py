@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
+from keras_explainer.explanation.affine_pieces import AffinePieces
 from keras_explainer.explanation.affine_start import AffineStart
 from keras_explainer.gradients import input_gradient
 from keras_explainer.teachers.frozen_layer import run_frozen
@@ -21,6 +22,10 @@ _PROGRAMS: weakref.WeakKeyDictionary[Explainer, PathGradients] = (
 )
 Tracks = dict[str, np.ndarray]
 TRACKS = ("interpretable", "ordinary")
+SECANTS = 8
+"""Intervals of a path by default, where each has the slope of its secant."""
+MIDDLES = 14
+"""And where it has the gradient at its middle."""
 
 
 class PathGradients:
@@ -28,10 +33,10 @@ class PathGradients:
 
     A point of an image's path is `z(t) = m + t (z - m)`, `z` the image's two normalised
     tracks and `m` their means over the train images, per cell and channel: `t = 0` is
-    the baseline, `t = 1` the image. Rows of the programs are pairs of an image and a
-    `t`, so that memory is bounded by the rows of a batch, however many points a path
-    has. The gate and the beginning of a decoder are affine: the path is straight behind
-    them too, where gradients are cheaper; these go back to the tracks once.
+    the baseline, `t = 1` the image. The points of a path follow each other in a loop of
+    the program, so that memory is bounded by the images of a batch, however many points
+    there are. The gate and the beginning of a decoder are affine: the path is straight
+    behind them too, where gradients are cheaper; these go back to the tracks once.
 
     `PathGradients.of` keeps the compiled programs for as long as the explainer lives;
     weights and means are read anew at each call.
@@ -44,6 +49,7 @@ class PathGradients:
         # Weakly, so that what is kept for an explainer does not keep it alive.
         self._reference = weakref.ref(explainer)
         self._start = AffineStart(explainer.decoder, explainer.teacher.targets[-1])
+        self._pieces = AffinePieces(self._start, explainer.teacher)
         self._functions = {
             "logits": self._of_logits,
             "ends": self._of_ends,
@@ -67,75 +73,90 @@ class PathGradients:
         """Parts `P` of the explainer."""
         return self._explainer.part_count
 
+    @property
+    def steps(self) -> int:
+        """Intervals of a path by default."""
+        return SECANTS if self._pieces.known else MIDDLES
+
     def ends(self, tracks: Tracks, batch_size: int) -> np.ndarray:
         """Where the paths end, behind the affine beginning: (n, ...) float32."""
         return self._ends.run(tracks, batch_size)["end"]
 
     def slopes(
-        self, ends: np.ndarray, at: np.ndarray, classes: np.ndarray, batch_size: int
+        self, ends: np.ndarray, steps: int, classes: np.ndarray, batch_size: int
     ) -> np.ndarray:
-        """The gradients of a class' logit at points of the path, summed up.
+        """The mean gradient of a class' logit over the path.
+
+        Each of `steps` equal intervals has the slope of its secant, where the network
+        can be taken apart (`AffinePieces`): the sum over a path is the logit's change
+        then, whatever the number of intervals. Else it has the gradient at its middle.
 
         Args:
             ends: (n, ...), see `ends`.
-            at: (k,) values of t; a number k has its own compiled program.
+            steps: Intervals; each number has its own compiled program.
             classes: (n,) class of each row.
             batch_size: Rows of the compiled program.
 
         Returns:
             float32 of the shape of `ends`.
         """
-        at = np.broadcast_to(at, (len(ends), len(at)))
-        given = {"end": ends, "at": at, "class": classes}
+        bounds = np.broadcast_to(self.bounds(steps), (len(ends), steps + 1))
+        given = {"end": ends, "bounds": bounds, "class": classes}
         return self._slopes.run(given, batch_size)["slope"]
 
-    def shares(self, tracks: Tracks, slopes: np.ndarray, batch_size: int) -> np.ndarray:
-        """`(z - m) · slope` by part, the slope taken back to the tracks.
+    @staticmethod
+    def bounds(steps: int) -> np.ndarray:
+        """Where equal intervals of a path begin and end: float32 (steps + 1,)."""
+        return np.linspace(0, 1, steps + 1, dtype="float32")
+
+    def shares(
+        self, tracks: Tracks, slopes: np.ndarray, batch_size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`(z - m) · slope` by part and by cell, the slope taken back to the tracks.
 
         Args:
             tracks: `interpretable` and `ordinary`, each (n, H, W, F).
-            slopes: (n, ...), means of what `slopes` gives.
+            slopes: (n, ...), see `slopes`.
             batch_size: Rows of the compiled program.
 
         Returns:
-            float64 (n, P + 1): a sum over cells and filters for each part of the
-            interpretable track; last the sum over the whole ordinary track.
+            float64 (n, P + 1), a sum over cells and filters for each part of the
+            interpretable track, last the sum over the whole ordinary track; and
+            float64 (n, H, W), the sums over both tracks in each cell.
         """
         found = self._shares.run({**tracks, "slope": slopes}, batch_size)
         both = np.concatenate([found["parts"], found["ordinary"][:, None]], axis=1)
-        return both.astype("float64")
+        return both.astype("float64"), found["cells"].astype("float64")
 
-    def logits(
-        self, tracks: Tracks, at: np.ndarray, dropped: np.ndarray, batch_size: int
-    ) -> np.ndarray:
-        """The logits of the reconstruction at points of the path.
+    def logits(self, tracks: Tracks, kept: np.ndarray, batch_size: int) -> np.ndarray:
+        """The logits of the reconstruction where some parts are at their mean.
 
         Args:
             tracks: `interpretable` and `ordinary`, each (n, H, W, F).
-            at: (n,) values of t.
-            dropped: (n,) part that is put at its mean; P for the ordinary track, -1
-                for nothing.
+            kept: (n, P + 1), 1 for a part that is as in the image, 0 for one that is at
+                its mean; last the ordinary track.
             batch_size: Rows of the compiled program.
 
         Returns:
             float64 (n, classes).
         """
-        given = {**tracks, "at": at, "dropped": dropped}
+        given = {**tracks, "kept": kept}
         return self._logits.run(given, batch_size)["logits"].astype("float64")
 
     def baseline(self) -> np.ndarray:
         """The logits at the baseline, float64 (classes,)."""
         mean = ops.convert_to_numpy(self._explainer.statistics.interpretable_mean)
         tracks = {name: np.asarray(mean)[None] for name in TRACKS}
-        return self.logits(tracks, np.zeros(1), np.full(1, -1), 1)[0]
+        return self.logits(tracks, np.zeros((1, self.part_count + 1)), 1)[0]
 
     def tensors(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
         """One of the programs on tensors, to be traced into a larger one.
 
         Args:
-            name: "ends" (tracks to `end`), "slopes" (`end`, `at` (n, k), `class` (n,)
-                to `slope`), "shares" (tracks and `slope` to `parts` (n, P) and
-                `ordinary` (n,)), or "logits"; see the methods of these names.
+            name: "ends" (tracks to `end`), "slopes" (`end`, `bounds` (n, k + 1),
+                `class` (n,) to `slope`), "shares" (tracks and `slope` to `parts`
+                (n, P), `ordinary` (n,) and `cells` (n, H, W)), or "logits"; see their
+                methods.
             given: Tensors (n, ...), any n.
         """
         return run_frozen(self._functions[name], self._variables(), given)
@@ -171,23 +192,43 @@ class PathGradients:
 
     def _of_slopes(self, given: dict[str, Any]) -> dict[str, Any]:
         start, end = self._adapted(self._means()), given["end"]
-        chosen = ops.one_hot(
-            ops.cast(given["class"], "int32"), self._explainer.teacher.num_outputs
-        )
+        bounds, way, pieces = given["bounds"], end - start, self._pieces
+        steps, nothing = ops.shape(bounds)[1] - 1, ops.zeros_like(end)
+        outputs = self._explainer.teacher.num_outputs
+        chosen = ops.one_hot(ops.cast(given["class"], "int32"), outputs)
 
-        def add_one(number: Any, total: Any) -> Any:
-            at = ops.take(given["at"], number, axis=1)
-            at = ops.reshape(at, (-1, *[1] * (len(start.shape) - 1)))
-            point = start + at * (end - start)
-            slope = input_gradient(lambda x: ops.sum(self._answer(x) * chosen), point)
-            return total + ops.cast(slope, "float32")
+        def point(at: Any) -> Any:
+            return start + ops.reshape(at, (-1, *[1] * (len(start.shape) - 1))) * way
+
+        def gradient(answer: Any, where: Any) -> Any:
+            def logit(features: Any) -> Any:
+                return ops.sum(ops.reshape(answer(features), (-1, outputs)) * chosen)
+
+            return ops.cast(input_gradient(logit, where), "float32")
+
+        def middle(number: Any, total: Any) -> Any:
+            begins, ends = (ops.take(bounds, number + k, axis=1) for k in (0, 1))
+            return total + gradient(self._answer, point(0.5 * (begins + ends)))
+
+        def secant(number: Any, state: Any) -> Any:
+            total, low = state
+            where = point(ops.take(bounds, number + 1, axis=1))
+            high = pieces.preactivations(where)
+            slopes = pieces.secants(low, high)
+            # Of a linear map: it is the same at any point.
+            slope = gradient(lambda x: pieces.linear(x, slopes), where)
+            return total + slope, high
 
         # A loop of the program: no step's features are kept, or leave the device.
-        steps = ops.shape(given["at"])[1]
-        return {"slope": ops.fori_loop(0, steps, add_one, ops.zeros_like(end))}
+        if pieces.known:
+            begin = pieces.preactivations(start + nothing)
+            total, _ = ops.fori_loop(0, steps, secant, (nothing, begin))
+        else:
+            total = ops.fori_loop(0, steps, middle, nothing)
+        return {"slope": total / ops.cast(steps, "float32")}
 
     def _of_shares(self, given: dict[str, Any]) -> dict[str, Any]:
-        shares = []
+        shares, cells = [], []
         tracks = [given[name] for name in TRACKS]
         for number, mean in enumerate(self._means()):
 
@@ -199,23 +240,20 @@ class PathGradients:
             slope = input_gradient(pulled, tracks[number])
             way = ops.cast(slope, "float32") * (tracks[number] - mean)
             shares.append(ops.sum(way, axis=(1, 2)))
+            cells.append(ops.sum(way, axis=-1))
         return {
+            "cells": cells[0] + cells[1],
             "parts": self._explainer.encoder.sums_by_part(shares[0]),
             "ordinary": ops.sum(shares[1], axis=-1),
         }
 
     def _of_logits(self, given: dict[str, Any]) -> dict[str, Any]:
-        encoder = self._explainer.encoder
-        parts = encoder.part_count
-        at = given["at"][:, None, None, None]
-        dropped = ops.cast(given["dropped"], "int32")[:, None]
-        kept = (
-            dropped != ops.repeat(ops.arange(parts), encoder.group_size)[None],
-            dropped != parts,
-        )
+        group = self._explainer.encoder.group_size
+        kept = given["kept"][:, None, None, :]
+        by_track = (ops.repeat(kept[..., :-1], group, axis=-1), kept[..., -1:])
         points = [
-            mean + at * ops.cast(keep, "float32")[:, None, None] * (given[name] - mean)
-            for name, mean, keep in zip(TRACKS, self._means(), kept, strict=True)
+            mean + keep * (given[name] - mean)
+            for name, mean, keep in zip(TRACKS, self._means(), by_track, strict=True)
         ]
         return {"logits": self._answer(self._adapted(points))}
 

@@ -11,7 +11,6 @@ from keras_explainer.errors import ConfigError, DataError
 from keras_explainer.explainer.learning import progress_bar
 from keras_explainer.explanation.explain import Names
 from keras_explainer.explanation.explanation_job import ExplanationJob
-from keras_explainer.explanation.integrated_gradients import STEPS
 from keras_explainer.explanation.survey import Survey
 from keras_explainer.metrics.array_inputs import as_centres
 from keras_explainer.results import ExplainerSummary
@@ -31,7 +30,7 @@ def summarize(
     centres: Any = None,
     centre_names: Sequence[str] | None = None,
     contributions: str | None = "integrated_gradients",
-    steps: int = STEPS,
+    steps: int | None = None,
     names: Iterable[str] | None = None,
     part_names: Names | None = None,
     batch_size: int = 32,
@@ -87,7 +86,7 @@ def begin_survey(
     centres: Any = None,
     centre_names: Sequence[str] | None = None,
     contributions: str | None = "integrated_gradients",
-    steps: int = STEPS,
+    steps: int | None = None,
     names: Iterable[str] | None = None,
     part_names: Names | None = None,
     batch_size: int = 32,

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import tensorflow as tf
 
-from keras_explainer.explanation.integrated_gradients import STEPS
 from keras_explainer.explanation.path_gradients import TRACKS, PathGradients
 
 if TYPE_CHECKING:
@@ -27,15 +25,14 @@ class ContributionTable:
 
     Args:
         explainer: One that has contributions (`class_choice.no_contributions`).
-        steps: Points of the path.
+        steps: Intervals of the path; None: as many as `explain` takes.
     """
 
-    def __init__(self, explainer: Explainer, steps: int = STEPS) -> None:
+    def __init__(self, explainer: Explainer, steps: int | None = None) -> None:
         self.parts = explainer.part_count
-        self.steps = steps
         self.programs = PathGradients.of(explainer)
         self.baseline = tf.constant(self.programs.baseline(), "float64")
-        self.nodes = ((np.arange(steps) + 0.5) / steps).astype("float32")
+        self.bounds = self.programs.bounds(steps or self.programs.steps)
 
     def shares(self, tracks: dict[str, Any], classes: Any) -> Any:
         """What each part and, last, the ordinary track add: (n, P + 1) float32.
@@ -87,8 +84,8 @@ class ContributionTable:
     def _piece(self, tracks: dict[str, Any], classes: Any) -> Any:
         programs = self.programs
         end = programs.tensors("ends", tracks)["end"]
-        at = tf.repeat(self.nodes[None], tf.shape(classes)[0], axis=0)
-        given = {"end": end, "at": at, "class": classes}
-        slope = programs.tensors("slopes", given)["slope"] / np.float32(self.steps)
+        bounds = tf.repeat(self.bounds[None], tf.shape(classes)[0], axis=0)
+        given = {"end": end, "bounds": bounds, "class": classes}
+        slope = programs.tensors("slopes", given)["slope"]
         found = programs.tensors("shares", {**tracks, "slope": slope})
         return tf.concat([found["parts"], found["ordinary"][:, None]], axis=1)

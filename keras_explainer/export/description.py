@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from keras_explainer.explanation.class_choice import no_answer, no_contributions
-from keras_explainer.explanation.integrated_gradients import STEPS
+from keras_explainer.explanation.path_gradients import PathGradients
 from keras_explainer.results.reading import SCHEMA_VERSION
 from keras_explainer.version import __version__
 
@@ -57,7 +57,12 @@ def description(
         "share": explainer.share,
         "presence_calibrated": explainer.presence.is_calibrated,
         "contributions": (
-            {"method": "integrated_gradients", "steps": STEPS} if why is None else None
+            {
+                "method": "integrated_gradients",
+                "steps": PathGradients.of(explainer).steps,
+            }
+            if why is None
+            else None
         ),
         "no_contributions": why,
     }

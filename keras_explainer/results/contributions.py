@@ -8,7 +8,7 @@ from typing import Any
 
 from keras_explainer.results.reading import number, reading, text, whole
 
-METHODS = ("integrated_gradients", "ablation")
+METHODS = ("integrated_gradients", "ablation", "shapley")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,7 @@ class Contributions:
     The contribution of each filter is with its `PartFinding`.
 
     Attributes:
-        method: "integrated_gradients", or "ablation".
+        method: "integrated_gradients", "ablation" or "shapley".
         filters: Sum of the contributions of all filters, also of those whose part is
             absent or that were not kept.
         ordinary: Contribution of the ordinary track.

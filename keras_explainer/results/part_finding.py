@@ -45,6 +45,9 @@ class PartFinding:
         contribution: Of the filter to the logit of the explained class, in units of
             the logit; None where it was not computed. A filter whose part is absent
             may speak for or against a class too.
+        area_contribution: Of what lies in the area of the part, where its mask is at
+            least 0.5, as all filters and the ordinary track read it, in the same units;
+            None where it was not computed, or the map is silent.
     """
 
     filter: int
@@ -58,6 +61,7 @@ class PartFinding:
     name: str | None = None
     name_confidence: float | None = None
     contribution: float | None = None
+    area_contribution: float | None = None
 
     @property
     def cells(self) -> tuple[tuple[int, int], ...]:
@@ -98,6 +102,7 @@ class PartFinding:
                 name=optional(data.get("name"), text),
                 name_confidence=optional(data.get("name_confidence"), number),
                 contribution=optional(data.get("contribution"), number),
+                area_contribution=optional(data.get("area_contribution"), number),
             )
 
 

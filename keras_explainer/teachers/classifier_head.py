@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from keras_explainer.errors import TeacherError
 from keras_explainer.teachers.frozen_layer import run_frozen
 from keras_explainer.teachers.graph_step import Step, call_step
 from keras_explainer.teachers.model_graph import ModelGraph
+
+Call = Callable[[Step, Mapping[int, Any]], Any]
 
 # Layers that only rename, reshape or (at inference) pass on their input.
 _PASSING = (
@@ -97,6 +99,39 @@ class ClassifierHead:
         if logits is not None and len(wanted) > 1:
             result["logits"] = keras.ops.cast(logits.compute(values), "float32")
         return result
+
+    def logits_steps(self, value: int) -> tuple[list[Step], Step | None]:
+        """The steps from `value` to the logits.
+
+        Returns:
+            Those that are called as they are, and the one after them that is called
+            without its activation, if there is one.
+
+        Raises:
+            ValueError: There are no logits.
+        """
+        logits = self._known_logits()
+        return self.graph.needed([value], [logits.source]), logits.linear_step
+
+    def logits_by(self, value: int, given: Any, call: Call) -> Any:
+        """The logits in float32, from one value that they follow from.
+
+        Args:
+            value: Index of the value that is given.
+            given: Its tensor.
+            call: Calls a step with the values so far, see `ModelGraph.run`.
+
+        Raises:
+            ValueError: There are no logits.
+        """
+        logits = self._known_logits()
+        values = self.graph.run({value: given}, [logits.source], call)
+        return keras.ops.cast(logits.compute(values), "float32")
+
+    def _known_logits(self) -> Logits:
+        if self.logits is None:
+            raise ValueError(f"'{self.graph.model.name}' has no logits.")
+        return self.logits
 
 
 def find_logits(graph: ModelGraph, output: int) -> Logits | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -238,12 +238,18 @@ class ModelGraph:
                 todo.extend(self.steps[index].inputs)
         return [self.steps[index] for index in sorted(needed)]
 
-    def run(self, given: Mapping[int, Any], wanted: Iterable[int]) -> dict[int, Any]:
+    def run(
+        self,
+        given: Mapping[int, Any],
+        wanted: Iterable[int],
+        call: Callable[[Step, Mapping[int, Any]], Any] = call_step,
+    ) -> dict[int, Any]:
         """Computes values with the model's own layers, always `training=False`.
 
         Args:
             given: Backend tensors by value index; cast to the value's dtype.
             wanted: Value indices.
+            call: Calls a step with the values so far, in place of `call_step`.
 
         Returns:
             The wanted tensors by value index.
@@ -258,7 +264,7 @@ class ModelGraph:
                 dtype = self.values[step.outputs[0]].dtype
                 results = [keras.ops.cast(values[step.inputs[0]], dtype)]
             else:
-                results = keras.tree.flatten(call_step(step, values))
+                results = keras.tree.flatten(call(step, values))
             values.update(zip(step.outputs, results, strict=True))
         return {index: values[index] for index in wanted}
 

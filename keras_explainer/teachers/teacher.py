@@ -9,9 +9,10 @@ import keras
 import numpy as np
 
 from keras_explainer.errors import TeacherError
-from keras_explainer.teachers.classifier_head import ClassifierHead
+from keras_explainer.teachers.classifier_head import Call, ClassifierHead
 from keras_explainer.teachers.fingerprint import fingerprint
 from keras_explainer.teachers.graph_cut import cut_graph, valid_taps
+from keras_explainer.teachers.graph_step import Step
 from keras_explainer.teachers.layer_choice import (
     check_finite,
     checked_labels,
@@ -290,6 +291,30 @@ class Teacher(TeacherSources):
             )
         results = self._compute.on_tensors("head", target)
         return {"logits": results.get("logits"), "outputs": results["outputs"]}
+
+    def logits_steps(self) -> tuple[list[Step], Step | None]:
+        """The steps from the last target to the logits.
+
+        Returns:
+            Those that are called as they are, and the one after them that is called
+            without its activation, if there is one.
+
+        Raises:
+            ValueError: The teacher has no logits.
+        """
+        return self._compute.classifier.logits_steps(self._cut.targets[-1])
+
+    def logits_by(self, target: Any, call: Call) -> Any:
+        """The logits of `head`, float32, with another way of calling its steps.
+
+        Args:
+            target: (n, ...) features of `targets[-1]`.
+            call: Calls a step with the values so far, see `ModelGraph.run`.
+
+        Raises:
+            ValueError: The teacher has no logits.
+        """
+        return self._compute.classifier.logits_by(self._cut.targets[-1], target, call)
 
     def copy_upper(self, trainable: bool = True) -> keras.Model:
         """A free copy of the layers between tap and targets, with the same weights.

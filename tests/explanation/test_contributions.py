@@ -13,8 +13,8 @@ from keras_explainer.errors import ConfigError
 from keras_explainer.explainer import Explainer
 from keras_explainer.explainer.warm_start import start_norms
 from keras_explainer.explanation import explain
-from keras_explainer.explanation.affine_start import AffineStart
-from keras_explainer.teachers import Teacher
+from keras_explainer.explanation.path_gradients import TRACKS, PathGradients
+from keras_explainer.explanation.shapley import shapley
 
 F = 6
 
@@ -49,6 +49,28 @@ def test_integrated_gradients(measured, images, network):
     assert np.abs(shares(found[0])[:-1]).max() > 0.004
 
 
+def test_what_lies_in_a_part_s_area(measured, images, network):
+    """The cells where its mask is at least a half, as both tracks read them."""
+    logits, tracks, means = network
+    item = measured.explain(images[:1], steps=2, verbose=0)[0]
+    shown = item.explained.class_index
+    cells = reference.cell_gradients(
+        lambda a, b: logits(a, b)[shown], [track[0] for track in tracks], means, 2
+    )
+    rows, columns = np.indices(cells.shape)
+    size = np.abs(cells).max()
+    for part in item.parts:
+        if part.cell is None:
+            assert part.area_contribution is None
+            continue
+        away = np.abs(rows - part.cell[0]) + np.abs(columns - part.cell[1])
+        expected = cells[1 - item.beta * away / 10 >= 0.5].sum()
+        assert part.area_contribution == pytest.approx(expected, abs=1e-3 * size)
+    assert max(abs(p.area_contribution or 0) for p in item.parts) > 0.1 * size
+    ablated = measured.explain(images[:1], contributions="ablation", verbose=0)[0]
+    assert ablated.parts[0].area_contribution is None
+
+
 def test_ablation(measured, images, network):
     logits, tracks, means = network
     found = measured.explain(images[:3], contributions="ablation", verbose=0)
@@ -61,6 +83,42 @@ def test_ablation(measured, images, network):
         )
         np.testing.assert_allclose(shares(item), expected, rtol=1e-3, atol=1e-4)
         assert item.contributions.method == "ablation"
+
+
+@pytest.mark.one_backend
+def test_shapley_values(measured, images, network):
+    """Few orders add up already; many come near the sum over all coalitions."""
+    logits, tracks, means = network
+    outputs = measured.encoder(
+        ops.convert_to_tensor(measured.teacher.extract(images[:2])[0]), training=False
+    )
+    both = {name: ops.convert_to_numpy(outputs[name]) for name in TRACKS}
+    classes = np.array([1, 3])
+    few, many = (
+        shapley(PathGradients.of(measured), both, classes, pairs=pairs, seed=5)
+        for pairs in (1, 64)
+    )
+    assert few.steps.tolist() == [2 + 2 * F] * 2
+    for row, shown in enumerate(classes):
+        exact = reference.shapley(
+            lambda a, b, c=shown: logits(a, b)[c],
+            [track[row] for track in tracks],
+            means,
+        )
+        size = np.abs(exact).max()
+        away = [np.abs(found.shares[row] - exact).max() for found in (few, many)]
+        assert away[1] < 0.01 * size
+        assert away[1] < away[0]
+        for found in (few, many):
+            assert found.shares[row].sum() == pytest.approx(exact.sum(), abs=1e-4)
+
+
+@pytest.mark.one_backend
+def test_shapley_is_a_kind_of_contributions(measured, images):
+    for item in measured.explain(images[:2], contributions="shapley", verbose=0):
+        assert item.contributions.method == "shapley"
+        assert item.contributions.relative_error < 1e-4
+        assert not any("more steps" in warning for warning in item.warnings)
 
 
 def test_more_steps_are_more_complete(measured, images):
@@ -152,6 +210,35 @@ def test_a_linear_network_is_shared_out_exactly(teacher, images):
         np.testing.assert_allclose(shares(item), shares(other), rtol=1e-3, atol=1e-4)
 
 
+class SquareDecoder(LinearDecoder):
+    """Parts meet in twos, and in no greater number."""
+
+    def call(self, encoding, training=None):
+        return {"top": ops.square(self.conv(encoding))}
+
+
+@pytest.mark.one_backend
+def test_shapley_values_of_parts_that_meet_in_twos(teacher, images):
+    """One order and its reverse are enough; they are integrated gradients then."""
+    explainer = Explainer(
+        teacher, filters=F, recipe="single", decoder=SquareDecoder(12)
+    )
+    tap = teacher.extract(images)[0]
+    start_norms(explainer.encoder, tap)
+    explainer.measure_tracks(explainer.features(images))
+    outputs = explainer.encoder(ops.convert_to_tensor(tap), training=False)
+    both = {name: ops.convert_to_numpy(outputs[name]) for name in TRACKS}
+    found = shapley(PathGradients.of(explainer), both, np.full(len(tap), 2), pairs=1)
+    given = explainer.explain(images, 2, steps=1, verbose=0)
+    ablated = explainer.explain(images, 2, contributions="ablation", verbose=0)
+    for row, (item, other) in enumerate(zip(given, ablated, strict=True)):
+        size = np.abs(shares(item)).max()
+        assert np.abs(found.shares[row] - shares(item)).max() < 1e-3 * size
+        # Ablation counts a meeting of two in full for each of them.
+        least = np.abs(shares(item)[:-1]).max()
+        assert np.abs(shares(other) - shares(item)).max() > 0.1 * least
+
+
 @pytest.mark.one_backend
 def test_the_baseline_itself_has_nothing_to_share(teacher, images):
     """Images that are all alike are their own mean."""
@@ -161,72 +248,6 @@ def test_the_baseline_itself_has_nothing_to_share(teacher, images):
     item = explainer.explain(same[:1], verbose=0)[0]
     assert np.abs(shares(item)).max() < 1e-4
     assert abs(item.contributions.change) < 1e-4
-
-
-@pytest.fixture(scope="module")
-def normalised_teacher():
-    """Padding, depthwise conv, normalisation, then the first activation."""
-    zeros = {"kernel_initializer": "zeros"}
-    layers = keras.layers
-    x = image = keras.Input((16, 12, 3))
-    x = layers.Conv2D(5, 3, 2, padding="same", activation="relu", name="tap", **zeros)(
-        x
-    )
-    x = layers.ZeroPadding2D(1, name="pad")(x)
-    x = layers.DepthwiseConv2D(3, 2, name="deep", depthwise_initializer="zeros")(x)
-    x = layers.BatchNormalization(name="norm")(x)
-    x = layers.ReLU(6.0, name="relu")(x)
-    x = layers.Conv2D(7, 1, activation="relu", name="high", **zeros)(x)
-    x = layers.GlobalAveragePooling2D(name="gap")(x)
-    x = layers.Dense(4, activation="softmax", name="answer", **zeros)(x)
-    model = keras.Model(image, x, name="normalised")
-    random = np.random.default_rng(0)
-    for weight in model.weights:
-        value = random.normal(size=weight.shape)
-        if weight.name in ("gamma", "moving_variance"):
-            value = 1 + 0.2 * np.abs(value)
-        weight.assign(value)
-    return Teacher(model, tap="tap", targets=["relu", "high"], preprocessing="unit")
-
-
-def test_the_affine_beginning_of_a_copy(normalised_teacher):
-    explainer = Explainer(
-        normalised_teacher, filters=F, recipe="single", decoder="teacher_copy"
-    )
-    encoding = np.random.default_rng(0).normal(size=(3, 8, 6, F)).astype("float32")
-    for target in ("relu", "high"):
-        start = AffineStart(explainer.decoder, target)
-        found = start.after(start.before(ops.convert_to_tensor(encoding)))
-        expected = explainer.decode(ops.convert_to_tensor(encoding))[target]
-        np.testing.assert_allclose(
-            ops.convert_to_numpy(found), ops.convert_to_numpy(expected), atol=1e-4
-        )
-    # It ends where the ReLU begins, and is affine.
-    assert start.graph.values[start.cut].shape[1:] == (4, 3, 5)
-    one, two = (start.before(ops.convert_to_tensor(s * encoding)) for s in (1, 3))
-    nothing = start.before(ops.convert_to_tensor(0 * encoding))
-    np.testing.assert_allclose(
-        ops.convert_to_numpy(two - nothing),
-        3 * ops.convert_to_numpy(one - nothing),
-        rtol=1e-3,
-        atol=1e-3,
-    )
-
-
-@pytest.mark.one_backend
-def test_contributions_through_a_copy_are_complete(normalised_teacher):
-    explainer = Explainer(
-        normalised_teacher, filters=F, recipe="single", decoder="teacher_copy"
-    )
-    images = np.random.default_rng(1).integers(0, 256, (6, 16, 12, 3)).astype("uint8")
-    explainer.measure_tracks(explainer.features(images))
-    for item in explainer.explain(images[:3], steps=128, verbose=0):
-        assert abs(item.contributions.completeness_error) < 0.01 + 0.01 * abs(
-            item.contributions.change
-        )
-        assert item.contributions.change == pytest.approx(
-            item.reconstruction.logit - item.contributions.baseline, abs=1e-3
-        )
 
 
 @pytest.mark.one_backend
@@ -261,7 +282,7 @@ def test_no_baseline(explainer, images):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"contributions": "gradients"}, "integrated_gradients.*Nearest"),
+        ({"contributions": "gradients"}, "integrated_gradients.*shapley.*Nearest"),
         ({"steps": 0}, "steps is a whole number from 1"),
         ({"steps": 2.5}, "steps is a whole number from 1"),
         ({"tolerance": 0}, "tolerance is a number above 0"),

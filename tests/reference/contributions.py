@@ -1,10 +1,13 @@
-"""Integrated gradients and ablation, from the equations, in float64.
+"""Integrated gradients, ablation and Shapley values, from the equations, in float64.
 
 The network is a function of both normalised tracks; derivatives are central
 differences along the ways of the filters, no automatic ones.
 """
 
 from __future__ import annotations
+
+from itertools import product
+from math import factorial
 
 import numpy as np
 
@@ -74,6 +77,29 @@ def integrated_gradients(function, tracks, means, steps, epsilon=1e-6):
     return shares
 
 
+def cell_gradients(function, tracks, means, steps, epsilon=1e-6):
+    """Integrated gradients (H, W) of each cell of both tracks together."""
+    ways = [track - mean for track, mean in zip(tracks, means, strict=True)]
+    cells = np.zeros(tracks[0].shape[:2])
+    for at in np.ndindex(*cells.shape):
+        moves = [np.zeros_like(way) for way in ways]
+        for move, way in zip(moves, ways, strict=True):
+            move[at] = way[at]
+        for step in range(steps):
+            t = (step + 0.5) / steps
+            up, down = (
+                function(
+                    *[
+                        mean + t * way + s * epsilon * move
+                        for mean, way, move in zip(means, ways, moves, strict=True)
+                    ]
+                )
+                for s in (1, -1)
+            )
+            cells[at] += (up - down) / (2 * epsilon) / steps
+    return cells
+
+
 def ablation(function, tracks, means):
     """Shares (F + 1,) of one image: the number minus that without a filter."""
     whole = function(*tracks)
@@ -84,4 +110,25 @@ def ablation(function, tracks, means):
         without[..., f] = means[0][..., f]
         shares[f] = whole - function(without, tracks[1])
     shares[filters] = whole - function(tracks[0], means[1])
+    return shares
+
+
+def shapley(function, tracks, means):
+    """Shares (F + 1,) of one image: the sum over all coalitions, none sampled."""
+    players = tracks[0].shape[-1] + 1
+    value = {}
+    for kept in product((0, 1), repeat=players):
+        filters = np.array(kept[:-1], float)
+        value[kept] = function(
+            means[0] + filters * (tracks[0] - means[0]),
+            means[1] + kept[-1] * (tracks[1] - means[1]),
+        )
+    shares = np.zeros(players)
+    for kept, with_it in value.items():
+        before = sum(kept) - 1
+        weight = factorial(max(before, 0)) * factorial(players - 1 - before)
+        for player in np.flatnonzero(kept):
+            without = (*kept[:player], 0, *kept[player + 1 :])
+            rise = with_it - value[without]
+            shares[player] += weight / factorial(players) * rise
     return shares

@@ -106,6 +106,7 @@ def test_json_fields(make_explanation):
         "name": "ear",
         "name_confidence": None,
         "contribution": 0.5,
+        "area_contribution": None,
     }
     assert data["parts"][2]["position"] is None
     assert data["answer"] == {
@@ -122,7 +123,7 @@ def test_unknown_fields_are_ignored_and_optional_ones_may_miss(make_explanation)
     data["completeness_error"] = 0.1
     data["parts"][0]["confidence"] = 1.0
     assert Explanation.from_dict(data) == make_explanation()
-    for name in ("name", "contribution", "other_cells"):
+    for name in ("name", "contribution", "area_contribution", "other_cells"):
         del data["parts"][1][name]
     del data["answer"]["logit"]
     assert Explanation.from_dict(data).parts[1] == make_explanation().parts[1]
