@@ -29,7 +29,7 @@ VARIANTS = ("full", "no filter loss", "no filter loss, no masks")
 def explainer(teacher: kx.Teacher, variant: str, filters: int) -> kx.Explainer:
     """An explainer with some of its parts taken out."""
     changes: dict[str, Any] = {} if variant == "full" else {"filter_loss_weight": 0.0}
-    made = kx.Explainer(teacher, filters=filters, **changes)
+    made = kx.Explainer(teacher, filters=filters, recipe="single", **changes)
     if variant.endswith("no masks"):
         for layer in (made.encoder.conv_1, made.encoder.conv_2):
             layer.part_mask.call = lambda maps: maps

@@ -78,7 +78,7 @@ def main() -> None:
     teacher = kx.Teacher(
         model, tap="middle", targets=["high"], labels=["round", "square"]
     )
-    explainer = kx.Explainer(teacher, filters=16)
+    explainer = kx.Explainer(teacher, filters=16, recipe="single")
     explainer.compile(optimizer="adam")
     explainer.fit(images, epochs=arguments.epochs, validation_split=0.2, verbose=0)
     figures = explainer.evaluate(images, return_dict=True, verbose=0)

@@ -4,7 +4,7 @@
 import keras_explainer as kx
 
 teacher = kx.Teacher.from_applications("MobileNet", weights=path, tap="conv_pw_11_relu")
-explainer = kx.Explainer(teacher, filters=128)
+explainer = kx.Explainer(teacher)
 explainer.compile(optimizer="adam")
 explainer.fit(images)
 ```

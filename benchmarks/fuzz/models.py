@@ -189,7 +189,7 @@ class KerasFiles(Target):
         self.teacher = Teacher(
             small_model(), tap="tap", targets=["high"], preprocessing="unit"
         )
-        explainer = Explainer(self.teacher, 3, batch_size=2)
+        explainer = Explainer(self.teacher, 3, recipe="single", batch_size=2)
         explainer.save(folder / "explainer.keras")
         self.teacher.model.save(folder / "teacher.keras")
         self.seeds = []

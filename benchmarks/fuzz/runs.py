@@ -101,7 +101,7 @@ def _whole(folder: Path) -> Files:
             "targets": ["high"],
         },
         data=runs.DataConfig(str(images)),
-        explainer=runs.ExplainerConfig(filters=3),
+        explainer=runs.ExplainerConfig(filters=3, recipe=runs.resolve_recipe("single")),
         learning=runs.LearningConfig(epochs=2),
         status="complete",
     )

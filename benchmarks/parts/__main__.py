@@ -20,6 +20,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.parts.categories import TUNING
 from benchmarks.parts.features import load_category, load_teacher
 from benchmarks.parts.methods import ABLATIONS, METHODS, SHUFFLED, run_method
 from benchmarks.parts.report import write_reports
@@ -27,8 +28,6 @@ from benchmarks.rows import read_rows
 from keras_explainer.files import write_json
 from keras_explainer.version import __version__
 
-TUNING = ("dog", "cat", "lion", "horse", "koala", "squirrel", "rabbit", "goldfish")
-"""What settings may be chosen on; the other twelve are for reporting."""
 PRESETS = {"short": (TUNING[:6], (0,)), "full": (None, (0,))}
 
 

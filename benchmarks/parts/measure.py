@@ -61,7 +61,7 @@ def dictionary_figures(category: Category, method: Dictionary) -> dict[str, Any]
 
 
 def explainer_figures(category: Category, explainer: Explainer) -> dict[str, Any]:
-    """Figures of an explainer; `ev_parts` is without the ordinary track."""
+    """Figures of an explainer; `*_parts` are without the ordinary track."""
     fidelity = Fidelity(explainer)
     parts = []
     for start in range(0, len(category.test), BATCH):
@@ -74,6 +74,9 @@ def explainer_figures(category: Category, explainer: Explainer) -> dict[str, Any
         **map_figures(category, np.concatenate(parts)),
         "ev_logits": found["explained_variance"]["logits"],
         "ev_parts": found["without_ordinary"]["explained_variance"]["logits"],
+        "agreement": found["top1_agreement"],
+        "agreement_parts": found["without_ordinary"]["top1_agreement"],
+        "agreement_constant": found["top1_constant"],
         "p": explainer.share,
     }
 

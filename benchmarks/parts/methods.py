@@ -19,10 +19,11 @@ from benchmarks.parts.measure import (
 from keras_explainer.datasets.feature_cache import FeatureCache
 
 FILTERS = 128
+PLACES = "this explainer with places"
 EXPLAINERS: dict[str, dict[str, Any]] = {
     "paper's explainer": {"recipe": "paper"},
     "this explainer": {"recipe": "default"},
-    "this explainer with places": {"recipe": "places"},
+    PLACES: {"recipe": "places"},
 }
 ABLATIONS: dict[str, dict[str, Any]] = {
     f"places: {name}": {"recipe": "places", **changes}

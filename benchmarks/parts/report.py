@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.parts.methods import ABLATIONS, METHODS
+from benchmarks.parts.categories import TUNING
+from benchmarks.parts.methods import ABLATIONS, METHODS, PLACES
 from keras_explainer.files import save_atomically, write_text
 
 COLUMNS = {
@@ -21,6 +22,8 @@ COLUMNS = {
     "landmark_error": "landmark error ↓",
     "ev_logits": "EV logits ↑",
     "ev_parts": "EV, parts alone ↑",
+    "agreement": "agreement ↑",
+    "agreement_parts": "agreement, parts alone ↑",
     "dead_share": "dead ↓",
     "p": "p",
     "seconds": "seconds",
@@ -39,7 +42,7 @@ def means(rows: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
         if method not in grouped:
             continue
         found[method] = {
-            name: _mean([row[name] for row in grouped[method]]) for name in COLUMNS
+            name: _mean([row.get(name) for row in grouped[method]]) for name in COLUMNS
         }
     return found
 
@@ -69,10 +72,57 @@ def write_reports(rows: list[dict[str, Any]], folder: Path) -> str:
         cells = [_cell(name, figures[name]) for name in COLUMNS]
         of = _of([row for row in rows if row["method"] == method])
         lines.append(f"| {method} | {of} | " + " | ".join(cells) + " |")
-    table = "\n".join(lines) + "\n"
+    table = "\n".join([*lines, "", *by_category(rows)]) + "\n"
     write_text(folder / "table.md", table)
     _plot(found, folder / "frontier.png")
     return table
+
+
+BY_CATEGORY = ("landmark_mean_predictor", "train_images")
+"""Beside `COLUMNS`, in the table of single categories."""
+
+
+def by_category(rows: list[dict[str, Any]]) -> list[str]:
+    """Lines of a Markdown table: the explainer with places in each category.
+
+    Its means are of the categories that settings were chosen on, of the others, and of
+    all; of several seeds a category has the mean.
+    """
+    own = [row for row in rows if row["method"] == PLACES]
+    names = [name for name in COLUMNS if name not in ("dead_share", "parameters")]
+    names += BY_CATEGORY
+    lines = [
+        f"{PLACES[0].upper()}{PLACES[1:]}, by category.",
+        "",
+        "| category | "
+        + " | ".join(COLUMNS.get(name, name.replace("_", " ")) for name in names)
+        + " |",
+        "| --- " * (len(names) + 1) + "|",
+    ]
+    found = {
+        category: [row for row in own if row["category"] == category]
+        for category in sorted({row["category"] for row in own})
+    }
+    groups = {
+        "mean of those tuned on": [c for c in found if c in TUNING],
+        "mean of the others": [c for c in found if c not in TUNING],
+        "mean of all": list(found),
+    }
+    figures = {
+        category: {name: _mean([row.get(name) for row in of]) for name in names}
+        for category, of in found.items()
+    }
+    for category, values in figures.items():
+        cells = [_cell(name, values[name]) for name in names]
+        lines.append(f"| {category} | " + " | ".join(cells) + " |")
+    for title, categories in groups.items():
+        cells = [
+            _cell(name, _mean([figures[category][name] for category in categories]))
+            for name in names
+        ]
+        title = f"{title} ({len(categories)})"
+        lines.append(f"| **{title}** | " + " | ".join(cells) + " |")
+    return lines
 
 
 def _of(rows: list[dict[str, Any]]) -> str:
@@ -85,7 +135,7 @@ def _of(rows: list[dict[str, Any]]) -> str:
 def _cell(name: str, value: float | None) -> str:
     if value is None:
         return "–"
-    if name in ("seconds", "parameters"):
+    if name in ("seconds", "parameters", "train_images"):
         return f"{value:,.0f}"
     return f"{value:.3f}"
 

@@ -15,7 +15,10 @@ from keras_explainer.cli.zoo_explainer import zoo_explainer
 def export(
     run: RunOrName,
     to: Annotated[
-        Path, typer.Option(help="Folder of the served model; a version goes into it.")
+        Path,
+        typer.Option(
+            help="Folder of the served model, a version goes into it; or FILE.onnx."
+        ),
     ],
     version: Annotated[
         int | None,
@@ -65,15 +68,30 @@ def export(
     keras-explainer export runs/dog --to models/dog
 
     keras-explainer export creatures --to models/creatures --version 3
+
+    keras-explainer export creatures --to creatures.onnx
     """
     load_libraries()
     import json
 
-    from keras_explainer.export import saved_model
+    from keras_explainer.export import onnx, saved_model
     from keras_explainer.export.verification import RECORD
 
+    to_onnx = to.suffix.lower() == ".onnx"
+    if to_onnx:
+        _only_saved_models(
+            version=version is not None,
+            names=names is not None,
+            warm_up=warm_up is not None,
+            precision=precision != "float32",
+            features=features,
+        )
     explainer, own_names, own_images = _load(run, weights)
     compared = images or own_images
+    if to_onnx:
+        onnx(explainer, to, parts, compared)
+        typer.echo(f"{to}: {to.stat().st_size / 2**20:.1f} MiB; agrees with Keras")
+        return
     folder = saved_model(
         explainer,
         to,
@@ -91,6 +109,18 @@ def export(
         f"{record['max_difference']:.1e} of the largest value "
         f"({record['images']['count']} {record['images']['source']} images)"
     )
+
+
+def _only_saved_models(**given: bool) -> None:
+    """Refuses options that an ONNX file has no place for."""
+    from keras_explainer.errors import ConfigError
+
+    refused = [f"--{name.replace('_', '-')}" for name in given if given[name]]
+    if refused:
+        raise ConfigError(
+            f"{', '.join(refused)}: not for an ONNX file, which has the endpoint "
+            "explain in float32 alone. Give --to a folder for a SavedModel."
+        )
 
 
 def _can_warm_up() -> bool:

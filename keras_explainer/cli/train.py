@@ -114,14 +114,15 @@ def train(
     filters: Annotated[
         int | None,
         typer.Option(
-            help="Interpretable filters. Default: the recipe's, 128 (places: 768).",
+            help="Interpretable filters. Default: the recipe's, 768 (single: 128).",
             rich_help_panel=EXPLAINER,
         ),
     ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="'default' or 'paper'. Default: default.", rich_help_panel=EXPLAINER
+            help="'places', 'single' or 'paper'. Default: places.",
+            rich_help_panel=EXPLAINER,
         ),
     ] = None,
     settings: Annotated[
@@ -290,7 +291,9 @@ def train(
                     **_given(category=category, test_share=test_share, on_bad=on_bad),
                 ),
                 explainer=runs.ExplainerConfig(
-                    recipe=runs.resolve_recipe(recipe or "default", changes),
+                    recipe=runs.resolve_recipe(
+                        **_given(recipe=recipe), changes=changes
+                    ),
                     **_given(filters=filters, decoder=decoder, seed=seed),
                 ),
                 learning=runs.LearningConfig(

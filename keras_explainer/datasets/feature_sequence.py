@@ -26,6 +26,8 @@ class FeatureSequence(keras.utils.PyDataset):
             batch is then left out (the filter loss is no mean over batches), unless it
             is the only one.
         seed: of shuffling and drawing.
+        batches: that a shuffled epoch shall have: fewer images are gone through again,
+            in another order, for as many whole passes as come nearest to it.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class FeatureSequence(keras.utils.PyDataset):
         views: int | None = None,
         shuffle: bool = False,
         seed: int = 0,
+        batches: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -43,33 +46,43 @@ class FeatureSequence(keras.utils.PyDataset):
         self.views = min(views or cache.views, cache.views)
         self.shuffle = shuffle
         self.seed = seed
+        # Of one pass over the images.
+        self._batches = (
+            max(1, len(cache) // batch_size)
+            if shuffle
+            else -(-len(cache) // batch_size)
+        )
+        self._passes = max(1, round(batches / self._batches)) if shuffle else 1
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
         """Sets order and views to those of `epoch`."""
         count = len(self.cache)
         random = np.random.default_rng([self.seed, epoch])
-        self._rows = random.permutation(count) if self.shuffle else np.arange(count)
-        if self.views < self.cache.views:
-            drawn = random.random((count, self.cache.views)).argsort(1)
-            self._views = np.sort(drawn[:, : self.views], axis=1)
-        else:
-            self._views = np.tile(np.arange(self.views), (count, 1))
+        self._rows, self._views = [], []
+        for _ in range(self._passes):
+            self._rows.append(
+                random.permutation(count) if self.shuffle else np.arange(count)
+            )
+            if self.views < self.cache.views:
+                drawn = random.random((count, self.cache.views)).argsort(1)
+                self._views.append(np.sort(drawn[:, : self.views], axis=1))
+            else:
+                self._views.append(np.tile(np.arange(self.views), (count, 1)))
 
     @property
     def num_batches(self) -> int:
         """Batches in an epoch."""
-        if self.shuffle:
-            return max(1, len(self.cache) // self.batch_size)
-        return -(-len(self.cache) // self.batch_size)
+        return self._batches * self._passes
 
     def __len__(self) -> int:
         return self.num_batches
 
     def __getitem__(self, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        number, index = divmod(index, self._batches)
         start = index * self.batch_size
-        rows = self._rows[start : start + self.batch_size]
-        at = (rows[:, None], self._views[rows])
+        rows = self._rows[number][start : start + self.batch_size]
+        at = (rows[:, None], self._views[number][rows])
         x = {"features": self._read(self.cache.tap, at), "boxes": self.cache.boxes[at]}
         return x, {
             name: self._read(array, at) for name, array in self.cache.targets.items()

@@ -30,7 +30,7 @@ TRAIN, TEST = 700, 500
 FILTERS = 32
 EPOCHS = 25
 RECIPE: dict[str, Any] = {"beta": 3.0}
-"""What differs from the default recipe: on a map of 12 cells a part takes some four."""
+"""What differs from the recipe: on a map of 12 cells a part takes some four."""
 PICTURES = 8
 
 
@@ -104,7 +104,7 @@ def run_demo(
         data=runs.DataConfig(str(images)),
         explainer=runs.ExplainerConfig(
             filters=filters,
-            recipe=runs.resolve_recipe("default", RECIPE),
+            recipe=runs.resolve_recipe("single", RECIPE),
             seed=seed,
         ),
         learning=runs.LearningConfig(epochs=epochs),

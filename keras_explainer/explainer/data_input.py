@@ -153,6 +153,11 @@ class FeatureStream:
         self.batch_size = batch_size
 
     @property
+    def images(self) -> int | None:
+        """Images in a pass, where they are an `ImageSource`."""
+        return len(self.data) if _is_source(self.data) else None
+
+    @property
     def steps(self) -> int | None:
         """Batches in a pass, or None where that is not known."""
         count = _length(self.data)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_explainer import global_batch
 from keras_explainer.errors import ConfigError
 from keras_explainer.explainer.recipe import Recipe
 from keras_explainer.layers import (
@@ -111,7 +112,8 @@ class Encoder(keras.layers.Layer):
         elif filters % places:
             raise ConfigError(
                 f"{filters} filters cannot be shared out over {places} places: take a "
-                f"multiple, like {-(-filters // places) * places}."
+                f"multiple, like {-(-filters // places) * places}, or the recipe "
+                "'single', where each filter has a place of its own."
             )
         else:
             self.conv_2 = GroupedPartConv2D(
@@ -237,11 +239,13 @@ class Encoder(keras.layers.Layer):
         return ops.sum(ops.reshape(values, (-1, *groups)), axis=-1)
 
     def _dropped(self, ordinary: Any) -> Any:
-        keep = keras.random.uniform(
-            (ops.shape(ordinary)[0], 1, 1, 1), seed=self._random
-        )
+        count = ops.shape(ordinary)[0]
+        # Drawn for the images of all replicas: each would draw the same numbers.
+        before, images = global_batch.own_part(count)
+        drawn = keras.random.uniform((images, 1, 1, 1), seed=self._random)
+        keep = ops.slice(drawn, (before, 0, 0, 0), (count, 1, 1, 1))
         keep = ops.cast(keep >= self.ordinary_drop, ordinary.dtype)
-        mean = ops.stop_gradient(ops.mean(ordinary, axis=0, keepdims=True))
+        mean = ops.stop_gradient(global_batch.image_mean(ordinary)[None])
         return keep * ordinary + (1 - keep) * mean
 
     def get_config(self) -> dict[str, Any]:

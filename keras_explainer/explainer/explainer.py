@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_explainer import global_batch
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.feature_sequence import FeatureSequence
 from keras_explainer.datasets.views import ViewSpec
@@ -22,11 +23,12 @@ from keras_explainer.explainer.data_input import (
 from keras_explainer.explainer.decoders import build_decoder, check_decoder
 from keras_explainer.explainer.encoder import Encoder
 from keras_explainer.explainer.explaining import Explaining
+from keras_explainer.explainer.global_batch_steps import GlobalBatchSteps
 from keras_explainer.explainer.learning_batch import learning_batch
 from keras_explainer.explainer.objective import Objective
 from keras_explainer.explainer.parts_encoding import parts_encoding
 from keras_explainer.explainer.presence_levels import PresenceLevels
-from keras_explainer.explainer.recipe import Recipe
+from keras_explainer.explainer.recipe import DEFAULT, Recipe
 from keras_explainer.explainer.stream_sequence import one_pass
 from keras_explainer.explainer.teacher_bound import TeacherBound
 from keras_explainer.explainer.track_statistics import TrackStatistics
@@ -39,7 +41,7 @@ OUTPUTS = (*PREDICTED, "maps_1", "maps", "interpretable", "ordinary")
 
 
 @registered
-class Explainer(TeacherBound, Explaining, keras.Model):
+class Explainer(TeacherBound, Explaining, GlobalBatchSteps, keras.Model):
     """Explains a frozen teacher by filters that each follow an object part.
 
     Two tracks encode the tap's features, a gate mixes them, a decoder inverts the
@@ -47,17 +49,18 @@ class Explainer(TeacherBound, Explaining, keras.Model):
     label: `fit` takes images only.
 
     ```python
-    explainer = Explainer(teacher, filters=128)
+    explainer = Explainer(teacher)
     explainer.compile(optimizer="adam")
-    explainer.fit(images, epochs=30)
+    explainer.fit(images)
     maps = explainer.predict(images)["part_maps"]
     ```
 
     Args:
         teacher: the frozen CNN.
-        filters: interpretable filters `F`, one part candidate each; None is the
-            recipe's number (128; 768 with places).
-        recipe: "default", "paper", a `Recipe`, or a dict of its settings.
+        filters: interpretable filters `F`; None is the recipe's number. With places
+            (768 filters) the filters of a place are one part candidate and `F` is a
+            multiple of the number of places; else (128) each filter is one.
+        recipe: "places", "single", "paper", a `Recipe`, or a dict of its settings.
         decoder: "fc", "conv", "teacher_copy" or None for what fits the teacher; or a
             layer from `x_enc` to `{target: features}` of your own.
         seed: of start weights, shuffling, views and drop.
@@ -74,7 +77,7 @@ class Explainer(TeacherBound, Explaining, keras.Model):
         teacher: Teacher | None = None,
         filters: int | None = None,
         *,
-        recipe: str | Recipe | dict[str, Any] = "default",
+        recipe: str | Recipe | dict[str, Any] = DEFAULT,
         decoder: str | keras.layers.Layer | None = None,
         seed: int = 0,
         teacher_card: dict[str, Any] | None = None,
@@ -195,15 +198,17 @@ class Explainer(TeacherBound, Explaining, keras.Model):
                 is off by default for TensorFlow on CPU, where XLA is slower here.
 
         Raises:
-            ConfigError: a `loss` is given.
+            ConfigError: a `loss` is given; an optimiser of another strategy.
         """
         if kwargs.get("loss") is not None:
             raise ConfigError(
                 "An explainer brings its own losses; the recipe has their weights."
             )
-        optimizer, self._scheduled = learning.choose_optimizer(
-            optimizer, learning_rate, self.recipe.learning_rate
-        )
+        with global_batch.strategy_scope(self):
+            optimizer, self._scheduled = learning.choose_optimizer(
+                optimizer, learning_rate, self.recipe.learning_rate
+            )
+        global_batch.check_optimizer(self, optimizer)
         kwargs.setdefault("jit_compile", learning.default_jit())
         super().compile(optimizer=optimizer, **kwargs)
 
@@ -219,7 +224,7 @@ class Explainer(TeacherBound, Explaining, keras.Model):
         batch = learning_batch(self, x, y, y_pred)
         losses = self.objective(batch)
         self._log.update(batch, losses, self.encoder.gate.share)
-        return self.objective.total(losses)
+        return global_batch.replica_share(self.objective.total(losses))
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None

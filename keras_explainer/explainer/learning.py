@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_explainer import global_batch
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.feature_sequence import EpochOrder, FeatureSequence
 from keras_explainer.errors import ConfigError, DataError, DivergenceError
@@ -101,7 +102,9 @@ def fit(
     )
     if isinstance(features, FeatureStream):
         # Uncached views cost a pass of the teacher each: no more than a step uses.
-        views = replace(features.views, count=explainer.recipe.views_per_step)
+        recipe = explainer.recipe
+        needed = max(recipe.views_per_step, recipe.place_views if recipe.places else 1)
+        views = replace(features.views, count=needed)
         features = FeatureStream(features.data, explainer.teacher, views)
     if validation_split and validation_data is None:
         features, validation_data = _split(features, validation_split)
@@ -110,10 +113,12 @@ def fit(
             "An explainer cannot be learned from one image: the filter loss compares "
             "images. Give at least two, better a hundred."
         )
+    if isinstance(features, FeatureCache):
+        global_batch.check_batch(explainer, min(batch_size, len(features)))
     start(explainer, features, verbose)
+    global_batch.from_first_worker(explainer)
     guard = KeepLastGood()
     ours: list[keras.callbacks.Callback] = [guard]
-    steps = _steps(features, batch_size, kwargs)
     data: Any
     if isinstance(features, FeatureCache):
         data = FeatureSequence(
@@ -122,15 +127,19 @@ def fit(
             explainer.recipe.views_per_step,
             shuffle=shuffle,
             seed=explainer.seed,
+            batches=explainer.recipe.steps_per_epoch,
         )
+        steps = int(kwargs.get("steps_per_epoch") or data.num_batches)
         ours.append(EpochOrder(data))
     else:
         data = features.forever()
+        steps = _stream_steps(features, kwargs)
         kwargs["steps_per_epoch"] = steps
     held_out = None
     if validation_data is not None:
         held_out = _validation(explainer, validation_data, options, verbose, batch_size)
-    schedule_rate(explainer, steps * epochs)
+    with global_batch.strategy_scope(explainer):
+        schedule_rate(explainer, steps * epochs)
     history = keras_fit(
         data,
         epochs=epochs,
@@ -182,17 +191,14 @@ def _validation(
     )
     if isinstance(seen, FeatureStream):
         seen = seen.sample(START_IMAGES * 4)
+    global_batch.check_pass(explainer, len(seen), batch)
     return FeatureSequence(seen, batch)
 
 
-def _steps(
-    features: FeatureCache | FeatureStream, batch_size: int, kwargs: dict[str, Any]
-) -> int:
+def _stream_steps(features: FeatureStream, kwargs: dict[str, Any]) -> int:
     given = kwargs.get("steps_per_epoch")
     if given:
         return int(given)
-    if isinstance(features, FeatureCache):
-        return max(1, len(features) // batch_size)
     if features.steps is None:
         raise ConfigError(
             "The dataset does not know its length: give steps_per_epoch or cache_key."
@@ -211,15 +217,18 @@ def start(
     views, boxes = start_sample(sample)
     encoder, decoder = explainer.encoder, explainer.decoder
     copies = isinstance(decoder, TeacherCopyDecoder)
-    tap = views[:, :2].reshape(-1, *views.shape[2:])[:START_IMAGES]
+    # Spread over the images: they may be sorted by what they show.
+    tap = views[:: max(1, 2 * len(views) // START_IMAGES), :2]
+    tap = tap.reshape(-1, *views.shape[2:])[:START_IMAGES]
     if explainer.recipe.warm_start:
         flat = views.reshape(-1, *views.shape[2:])
         weights = relevance(explainer.teacher, flat).reshape(views.shape[:-1])
         random = np.random.default_rng(explainer.seed)
         if explainer.recipe.places:
-            learner = PlaceLearner(
-                explainer.recipe, explainer.tap_shape, explainer.seed
-            )
+            with global_batch.strategy_scope(explainer):
+                learner = PlaceLearner(
+                    explainer.recipe, explainer.tap_shape, explainer.seed
+                )
             warm_start.start_detectors(
                 learner.conv_1, learner.conv_2, views, boxes, random, weights
             )

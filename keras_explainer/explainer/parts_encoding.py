@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from keras import ops
 
+from keras_explainer import global_batch
+
 if TYPE_CHECKING:
     from keras_explainer.explainer.explainer import Explainer
 
@@ -22,7 +24,7 @@ def parts_encoding(explainer: Explainer, outputs: dict[str, Any]) -> Any:
         outputs: of its encoder, while training.
     """
     mean = explainer.statistics.ordinary_mean
-    batch = ops.mean(ops.cast(outputs["ordinary"], "float32"), axis=0)
+    batch = global_batch.image_mean(ops.cast(outputs["ordinary"], "float32"))
     keep = explainer.recipe.norm_momentum
     mean.assign(keep * mean + (1.0 - keep) * ops.stop_gradient(batch))
     stand_in = ops.convert_to_tensor(mean) + batch - ops.stop_gradient(batch)

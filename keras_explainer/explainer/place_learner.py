@@ -9,8 +9,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_explainer import global_batch
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.feature_sequence import EpochOrder, FeatureSequence
+from keras_explainer.explainer.global_batch_steps import GlobalBatchSteps
 from keras_explainer.explainer.objective import Objective
 from keras_explainer.explainer.rate_schedule import rate_schedule
 from keras_explainer.explainer.recipe import Recipe
@@ -20,13 +22,13 @@ PLACE_RATE = 1e-3
 """Highest rate of Adam; layers of maps take larger steps than a copied decoder."""
 
 
-class PlaceLearner(keras.Model):
+class PlaceLearner(GlobalBatchSteps, keras.Model):
     """Two interpretable conv-layers, learned by the losses of maps alone.
 
     The filters of layer 2 collect votes of the masked filters of layer 1: many
     detectors that each see a little of a part agree on its place. Filter loss,
     equivariance and separation make the places steady, compact and several. Nothing is
-    reconstructed, so the teacher is not needed and an epoch costs a second.
+    reconstructed, so the teacher is not needed and a step is cheap.
 
     Args:
         recipe: of the explainer.
@@ -75,9 +77,8 @@ class PlaceLearner(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        return self.objective.total(
-            self.objective({"outputs": y_pred, "boxes": x["boxes"]})
-        )
+        losses = self.objective({"outputs": y_pred, "boxes": x["boxes"]})
+        return global_batch.replica_share(self.objective.total(losses))
 
     def learn(
         self,
@@ -98,11 +99,17 @@ class PlaceLearner(keras.Model):
             return
         batch = min(recipe.batch_size, len(features))
         data = FeatureSequence(
-            features, batch, recipe.views_per_step, shuffle=True, seed=self.seed
+            features,
+            batch,
+            recipe.place_views,
+            shuffle=True,
+            seed=self.seed,
+            batches=recipe.steps_per_epoch,
         )
-        steps = epochs * max(1, len(features) // batch)
-        rate = rate_schedule(PLACE_RATE, steps)
-        self.compile(keras.optimizers.Adam(rate), jit_compile=jit_compile)
+        rate = rate_schedule(PLACE_RATE, epochs * data.num_batches)
+        with global_batch.strategy_scope(self):
+            optimizer = keras.optimizers.Adam(rate)
+        self.compile(optimizer, jit_compile=jit_compile)
         callbacks: list[keras.callbacks.Callback] = [EpochOrder(data)]
         if progress is not None:
             total = epochs * len(features)

@@ -14,9 +14,10 @@ from keras_explainer.errors import ConfigError, did_you_mean
 class Recipe:
     """How an explainer is built and learned.
 
-    `Recipe()` is the default; `Recipe.named("paper")` has the settings of arXiv
-    1805.07468, where the paper states them. The paper does not state its loss weights:
-    those here are this project's choice.
+    `Recipe.named("places")` is what an explainer has by default; `Recipe()`, named
+    "single", gives each filter a place of its own; `Recipe.named("paper")` has the
+    settings of arXiv 1805.07468, where the paper states them. The paper does not state
+    its loss weights: those here are this project's choice.
 
     Args:
         name: of the recipe.
@@ -45,11 +46,12 @@ class Recipe:
             views alone, and then kept: the decoder learns to read them (see
             `learn_places`). The number of filters must be a multiple.
         place_epochs: passes over the images to learn places.
+        place_views: views of an image in one step of these; from 2 to `views`.
         detectors: filters of the first interpretable layer where there are places.
         mask_beta, mask_flat: slope of the masks of the second interpretable layer where
             there are places, and whether they are flat inside their area.
         views: cached views per image; 1 is the image alone.
-        views_per_step: views of an image in one step; at most `views`.
+        views_per_step: views of an image in one step of `fit`; at most `views`.
         initial_share: `p` at the start. Masked maps vary some twenty times more than
             dense ones of the same mean: at 0.5 they drown the ordinary track.
         share_step_scale: see `TrackGate`.
@@ -65,9 +67,11 @@ class Recipe:
             highest rate of a linear warm-up and a cosine decay over the steps of `fit`.
         batch_size: images in a step (each with `views_per_step` views).
         epochs: passes over the images.
+        steps_per_epoch: few images are gone through several times in an epoch, for as
+            many passes as come nearest to it: a small category is learned as long.
     """
 
-    name: str = "default"
+    name: str = "single"
     filters: int = 128
     kernel_size: int = 3
     ordinary_kernel_size: int = 1
@@ -86,6 +90,7 @@ class Recipe:
     parts_weight: float = 0.0
     places: int = 0
     place_epochs: int = 12
+    place_views: int = 2
     detectors: int = 128
     mask_beta: float = 4.0
     mask_flat: bool = False
@@ -101,6 +106,7 @@ class Recipe:
     learning_rate: float = 1e-3
     batch_size: int = 16
     epochs: int = 20
+    steps_per_epoch: int = 1
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -138,10 +144,15 @@ class Recipe:
         self._check(self.learning_rate > 0, "learning_rate", "above 0")
         self._check(self.batch_size >= 1, "batch_size", "at least 1")
         self._check(self.epochs >= 0, "epochs", "at least 0")
+        self._check(self.steps_per_epoch >= 1, "steps_per_epoch", "at least 1")
         if self.places:
             for name, good, accepted in (
                 ("warm_start", self.warm_start, "True"),
-                ("views_per_step", self.views_per_step > 1, "at least 2"),
+                (
+                    "place_views",
+                    2 <= self.place_views <= self.views,
+                    "from 2 to views",
+                ),
                 ("peaks", self.peaks == 1, "1"),
                 ("pool_size", self.pool_size == 1, "1"),
             ):
@@ -172,6 +183,7 @@ class Recipe:
     @classmethod
     def named(cls, name: str) -> Recipe:
         """The recipe called `name`; raises `ConfigError` for one that is not known."""
+        name = FORMER_NAMES.get(name, name)
         if name not in RECIPES:
             raise ConfigError(
                 f"There is no recipe {name!r}. {did_you_mean(name, RECIPES)}"
@@ -228,8 +240,12 @@ _WEIGHTS = (
     "parts_weight",
 )
 
+DEFAULT = "places"
+"""What an explainer has if no recipe is named."""
+FORMER_NAMES = {"default": "single"}
+"""In files from before places were the default."""
+
 RECIPES: dict[str, dict[str, Any]] = {
-    "default": {},
     "places": {
         "filters": 768,
         "places": 16,
@@ -238,11 +254,15 @@ RECIPES: dict[str, dict[str, Any]] = {
         "mask_beta": 1.5,
         "mask_flat": True,
         "learning_rate": 1e-4,
+        # Views are compared where places are learned; the decoder takes one at a time.
+        "views_per_step": 1,
         "adapter_step_scale": 5.0,
         "share_step_scale": 1.0,
         "eta": 0.0,
         "epochs": 12,
+        "steps_per_epoch": 18,
     },
+    "single": {},
     "paper": {
         "ordinary_kernel_size": 3,
         "temperature": None,

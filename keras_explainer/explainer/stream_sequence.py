@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from keras_explainer import global_batch
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.feature_sequence import FeatureSequence, WholeImages
 from keras_explainer.errors import DataError
@@ -35,9 +36,12 @@ def one_pass(
     """
     if isinstance(data, FeatureCache):
         explainer.check_features(data)
+        global_batch.check_pass(explainer, len(data), batch_size)
         kind = WholeImages if taps_only else FeatureSequence
         return kind(data, batch_size)
     stream = streamed_features(data, explainer.teacher, batch_size)
+    if stream.images is not None:
+        global_batch.check_pass(explainer, stream.images, batch_size)
     return StreamSequence(stream, taps_only)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_explainer import global_batch
 from keras_explainer.errors import ConfigError
 from keras_explainer.registration import registered
 
@@ -31,7 +32,7 @@ class ChannelNorm(keras.layers.Layer):
             reads it. 0 for the paper's norm.
 
     Input, output: `(N, ..., C)`. The state is float32 whatever the compute dtype;
-    under data parallelism replicas are averaged.
+    under data parallelism the mean is over the images of all replicas.
     """
 
     def __init__(
@@ -109,7 +110,8 @@ class ChannelNorm(keras.layers.Layer):
 
     def _observe(self, features: Any) -> None:
         positive = ops.relu(ops.cast(ops.stop_gradient(features), "float32"))
-        mean = ops.mean(positive, axis=tuple(range(len(features.shape) - 1)))
+        # Images have equal numbers of cells: the mean over all cells of all images.
+        mean = global_batch.image_mean(ops.reshape(positive, (-1, features.shape[-1])))
         keep = self.momentum
         self.running_sum.assign(keep * self.running_sum + (1.0 - keep) * mean)
         self.running_weight.assign(keep * self.running_weight + (1.0 - keep))

@@ -6,6 +6,8 @@ from typing import Any
 
 from keras import ops
 
+from keras_explainer import global_batch
+
 
 def relative_squared_error(
     features: Any, reconstruction: Any, total_variance: Any
@@ -24,9 +26,8 @@ def relative_squared_error(
     """
     difference = ops.cast(features, "float32") - ops.cast(reconstruction, "float32")
     axes = tuple(range(1, len(difference.shape)))
-    return ops.mean(ops.sum(ops.square(difference), axis=axes)) / ops.maximum(
-        total_variance, 1e-12
-    )
+    errors = ops.sum(ops.square(difference), axis=axes)
+    return global_batch.image_mean(errors) / ops.maximum(total_variance, 1e-12)
 
 
 def share_loss(share_logit: Any) -> Any:

@@ -6,6 +6,8 @@ from typing import Any
 
 from keras import ops
 
+from keras_explainer import global_batch
+
 
 def soft_positions(maps: Any, sharpness: float = 4.0) -> tuple[Any, Any]:
     """Differentiable position of each map: its centre of mass after sharpening.
@@ -89,4 +91,5 @@ def equivariance_loss(maps: Any, boxes: Any, sharpness: float = 4.0) -> Any:
             weight = weight + ops.sum(counts)
     if views < 2:
         return ops.zeros((), "float32")
+    total, weight = global_batch.all_sum([total, weight])
     return total / ops.maximum(weight, 1.0)

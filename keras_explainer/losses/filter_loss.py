@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from keras import ops
 
+from keras_explainer import global_batch
 from keras_explainer.errors import ConfigError
+from keras_explainer.losses.mean_information import mean_information
 from keras_explainer.losses.part_templates import part_templates
 from keras_explainer.registration import registered
 
@@ -22,7 +25,8 @@ class FilterLoss:
     comes from autodiff. `n²` is the number of cells, see `part_templates`.
 
     The loss is not additive over batches: the images of one call are the images of the
-    sum. Work may be split over filters (`filters_per_chunk`), never over images.
+    sum, of all replicas where there are several. Work may be split over filters
+    (`filters_per_chunk`), never over images.
 
     Args:
         beta: slope of the templates.
@@ -32,8 +36,9 @@ class FilterLoss:
             flat. A number divides each filter's maps by their mean over the
             batch (gradient kept) and multiplies by it: the loss is then the same for
             any scale of the filter.
-        filters_per_chunk: bounds memory to `N · (n² + 1) ·` this many values; None does
-            all at once.
+        filters_per_chunk: filters that are worked on at once; bounds the memory beside
+            the maps and their gradient to a few tensors of `N · (n² + 1) ·` this many
+            values. None is what is fastest; `per_filter` then does all at once.
 
     Call: maps `(N, H, W, F)`, ReLU output before the mask. Returns the mean over
     filters, a float32 scalar; `per_filter(maps)` gives `(F,)`.
@@ -60,10 +65,21 @@ class FilterLoss:
         self.filters_per_chunk = filters_per_chunk
 
     def __call__(self, maps: Any) -> Any:
-        return ops.mean(self.per_filter(maps))
+        return global_batch.channel_mean(self._mean, global_batch.all_rows(maps))
+
+    def _mean(self, maps: Any) -> Any:
+        height, width = maps.shape[1:3]
+        templates = part_templates(height, width, self.beta, self.tau)
+        absent = np.full((1, height * width), -self._peak(height * width), "float32")
+        return -mean_information(
+            ops.cast(maps, "float32"),
+            np.concatenate([templates, absent]),
+            self.temperature,
+            self.filters_per_chunk,
+        )
 
     def per_filter(self, maps: Any) -> Any:
-        """`-MI` of each filter in nats, `(F,)` float32."""
+        """`-MI` of each filter in nats, `(F,)` float32; differentiable at will."""
         filters = maps.shape[-1]
         chunk = self.filters_per_chunk or filters
         if chunk >= filters:
@@ -83,7 +99,7 @@ class FilterLoss:
             mean = ops.mean(flat, axis=(0, 1), keepdims=True)
             flat = flat * (self.temperature / ops.maximum(mean, 1e-12))
         templates = part_templates(height, width, self.beta, self.tau)
-        tau = 0.5 / cells if self.tau is None else self.tau
+        tau = self._peak(cells)
         # tr(x·T), (N, F) for the absent template, (N, cells, F) for the others.
         absent = -tau * ops.sum(flat, axis=1)
         present = ops.matmul(ops.convert_to_tensor(templates), flat)
@@ -97,6 +113,9 @@ class FilterLoss:
         information = prior * (entropy_absent + ops.sum(entropy_present, axis=0))
         information = information - ops.sum(r * ops.log(ops.maximum(r, 1e-30)), axis=0)
         return -information
+
+    def _peak(self, cells: int) -> float:
+        return 0.5 / cells if self.tau is None else self.tau
 
     def get_config(self) -> dict[str, Any]:
         return {

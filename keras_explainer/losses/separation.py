@@ -6,6 +6,8 @@ from typing import Any
 
 from keras import ops
 
+from keras_explainer import global_batch
+
 
 def separation_loss(maps: Any, sharpness: float = 2.0) -> Any:
     """Minus the mutual information between filter and cell within an image.
@@ -36,4 +38,4 @@ def separation_loss(maps: Any, sharpness: float = 2.0) -> Any:
     mixture = ops.sum(fires * q, axis=-1, keepdims=True) / firing
     own = ops.sum(fires * q * ops.log(q + 1e-12), axis=(1, 2)) / firing[:, 0, 0]
     shared = ops.sum(mixture * ops.log(mixture + 1e-12), axis=(1, 2))
-    return ops.mean(shared - own)
+    return global_batch.image_mean(shared - own)

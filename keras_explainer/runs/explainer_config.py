@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keras_explainer.errors import ConfigError
-from keras_explainer.explainer import Recipe
+from keras_explainer.explainer.recipe import DEFAULT, Recipe
 from keras_explainer.runs.config_reading import check_instance, check_types
 
 
@@ -26,7 +26,7 @@ class ExplainerConfig:
     """
 
     filters: int | None = None
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: Recipe = field(default_factory=lambda: Recipe.named(DEFAULT))
     decoder: str | None = None
     seed: int = 0
 
@@ -50,7 +50,7 @@ class ExplainerConfig:
 
 
 def resolve_recipe(
-    recipe: str | Recipe | Mapping[str, Any] = "default",
+    recipe: str | Recipe | Mapping[str, Any] = DEFAULT,
     changes: Mapping[str, Any] | None = None,
 ) -> Recipe:
     """A recipe from its name, with some settings changed.

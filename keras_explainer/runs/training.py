@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_explainer import global_batch
 from keras_explainer.datasets import ImageFolder, ImageSubset
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.errors import ConfigError, DataError, DivergenceError, RunError
@@ -29,6 +30,11 @@ from keras_explainer.runs.versions import current_versions
 from keras_explainer.teachers import Teacher
 
 logger = logging.getLogger(__name__)
+
+_WORKERS = (
+    "A run has one folder, which several workers cannot write: on each of them call "
+    "Explainer.fit, and save the explainer on the first one."
+)
 
 
 def train(
@@ -63,11 +69,12 @@ def train(
     Raises:
         RunError: a folder that is in use, foreign, holds another run, or cannot be
             written.
-        ConfigError: a configuration that cannot be used.
+        ConfigError: a configuration that cannot be used; several workers.
         DataError, TeacherError, CacheError: images, a teacher, a cache likewise.
         DivergenceError: the loss became NaN or infinite. The run keeps the weights of
             the last good epoch, and says so.
     """
+    global_batch.refuse_workers(_WORKERS)
     folder = Path(out)
     if teacher is not None:
         config = replace(config, teacher=teacher.source)
@@ -130,6 +137,7 @@ def _resume(
     progress: Progress | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> RunFolder:
+    global_batch.refuse_workers(_WORKERS)
     with RunFolder.reopen(folder) as run:
         if asked is not None and (found := asked.differences(run.config)):
             raise RunError(

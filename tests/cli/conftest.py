@@ -18,7 +18,8 @@ import drawn_data
 from keras_explainer.cli.main import app
 from keras_explainer.explainer import Explainer
 
-SETTINGS = ["--set", "batch_size=8", "--set", "views=2", "--filters", "4"]
+SETTINGS = ["--set", "batch_size=8", "--set", "views=2"]
+SETTINGS += ["--recipe", "single", "--filters", "4"]
 
 
 @pytest.fixture(scope="session")

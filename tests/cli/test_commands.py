@@ -324,7 +324,7 @@ def test_as_a_process(images, teacher_file, tmp_path):
         *("-m", "keras_explainer.cli", "train"),
         *("--teacher", str(teacher_file), "--tap", "tap"),
         *("--data", str(images), "--category", "dog", "--out", "run"),
-        *("--filters", "3", "--epochs", "1", "--batch-size", "8"),
+        *("--recipe", "single", "--filters", "3", "--epochs", "1", "--batch-size", "8"),
         *("--set", "views=1", "--set", "views_per_step=1"),
         *("--set", "equivariance_weight=0"),
     )

@@ -116,7 +116,7 @@ def test_fit_a_teacher_and_learn_its_explainer(photos: Path, tmp_path: Path) -> 
     done = run(*fit, "--epochs", 1)
     assert done.exit_code == 2 and "--overwrite" in done.output
     data = ("--data", photos, "--category", "red", "--filters", 4, "--epochs", 1)
-    small = ("--set", "views=2", "--set", "batch_size=4")
+    small = ("--recipe", "single", "--set", "views=2", "--set", "batch_size=4")
     train = ("train", "--teacher", out, *data, *small, "--out", tmp_path / "run")
     done = run(*train)
     assert done.exit_code == 0, done.output

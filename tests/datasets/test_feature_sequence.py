@@ -114,3 +114,29 @@ def test_epoch_order_sets_the_epoch():
     after = marks(sequence[0])
     sequence.set_epoch(7)
     np.testing.assert_array_equal(after, marks(sequence[0]))
+
+
+@pytest.mark.parametrize(("wanted", "passes"), [(1, 1), (2, 1), (3, 2), (5, 2), (9, 4)])
+def test_few_images_are_gone_through_again(wanted, passes):
+    once = FeatureSequence(make_cache(), 4, views=2, shuffle=True, seed=5)
+    sequence = FeatureSequence(
+        make_cache(), 4, views=2, shuffle=True, seed=5, batches=wanted
+    )
+    assert len(sequence) == sequence.num_batches == 2 * passes
+    sequence.set_epoch(3)
+    once.set_epoch(3)
+    found = [
+        np.concatenate([marks(sequence[2 * at + i]) for i in range(2)])
+        for at in range(passes)
+    ]
+    np.testing.assert_array_equal(
+        found[0], np.concatenate([marks(once[i]) for i in range(2)])
+    )
+    for batch in found:
+        assert len(np.unique(batch[:, 0] // 100)) == 8, "an image twice in one pass"
+    if passes > 1:
+        assert (found[0] != found[1]).any()
+
+
+def test_batches_in_order_are_never_repeated():
+    assert len(FeatureSequence(make_cache(), 4, batches=100)) == 3

@@ -66,7 +66,7 @@ def test_quick_start(tmp_path: Path, run_here: Callable[..., str]) -> None:
 @pytest.mark.slow
 @pytest.mark.one_backend
 def test_fine_tuned(tmp_path: Path) -> None:
-    options = ["--images", 24, "--teacher-epochs", 1, "--epochs", 1, "--filters", 4]
+    options = ["--images", 24, "--teacher-epochs", 1, "--epochs", 1, "--filters", 16]
     run("fine_tuned.py", *options, "--size", 64, "--out", tmp_path)
     assert (tmp_path / "report" / "report.html").stat().st_size > 20_000
     assert (tmp_path / "run" / "explainer.keras").exists()

@@ -31,7 +31,7 @@ def images() -> np.ndarray:
 @pytest.fixture(scope="session")
 def fitted(small_teacher: Any, images: np.ndarray) -> Explainer:
     """Learned as a user does, 12 epochs; predict and evaluate, change nothing."""
-    explainer = Explainer(small_teacher, filters=6)
+    explainer = Explainer(small_teacher, filters=6, recipe="single")
     explainer.compile(optimizer="adam")
     explainer.fit(images, epochs=12, batch_size=8, validation_split=0.25, verbose=0)
     return explainer

@@ -23,7 +23,7 @@ def made(teacher: Any, optimizer: Any = "adam", **settings: Any) -> Explainer:
     settings.setdefault("filters", 6)
     if "recipe" not in settings:
         settings.setdefault("views", 2)
-    explainer = Explainer(teacher, **settings)
+    explainer = Explainer(teacher, **{"recipe": "single", **settings})
     explainer.compile(optimizer, **EAGER)
     return explainer
 

@@ -20,7 +20,7 @@ def test_two_runs_with_one_seed_give_the_same_weights(small_teacher, images):
     results = []
     for run in range(2):
         keras.utils.set_random_seed(run)
-        explainer = Explainer(small_teacher, filters=6, seed=3)
+        explainer = Explainer(small_teacher, filters=6, recipe="single", seed=3)
         explainer.compile("adam")
         explainer.fit(images, epochs=2, batch_size=8, verbose=0)
         results.append(weights_of(explainer))
@@ -261,7 +261,7 @@ def test_before_learning_nothing_is_claimed(small_teacher):
 
 @pytest.mark.tensorflow
 def test_compiled_and_eager_learn_the_same(small_teacher, images):
-    explainer = Explainer(small_teacher, filters=6, views=2)
+    explainer = Explainer(small_teacher, filters=6, recipe="single", views=2)
     explainer.compile(keras.optimizers.SGD(1e-3), jit_compile=True)
     explainer.fit(images, epochs=1, batch_size=8, verbose=0)
     eager = made(small_teacher, keras.optimizers.SGD(1e-3))

@@ -88,7 +88,7 @@ def test_a_stream_cannot_be_split(small_teacher, images):
 
 @one_backend
 def test_not_compiled(small_teacher, images):
-    explainer = Explainer(small_teacher, filters=4)
+    explainer = Explainer(small_teacher, filters=4, recipe="single")
     for method in (explainer.fit, explainer.evaluate):
         with pytest.raises(ConfigError, match="compile"):
             method(images, verbose=0)
@@ -111,8 +111,8 @@ def test_not_compiled(small_teacher, images):
         ({"decoder": "fc"}, ConfigError, "top has spatial axes"),
         ({"recipe": "papers"}, ConfigError, "paper"),
         ({"etta": 1.0}, ConfigError, "eta"),
-        ({"pool_size": 9}, ConfigError, "6 x 8"),
-        ({"pool_size": 2}, ConfigError, "no pool_size"),
+        ({"recipe": "single", "pool_size": 9}, ConfigError, "6 x 8"),
+        ({"recipe": "single", "pool_size": 2}, ConfigError, "no pool_size"),
     ],
     ids=str,
 )

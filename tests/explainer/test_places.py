@@ -95,7 +95,8 @@ def test_a_decoder_that_is_no_copy(small_teacher):
     [
         ({"filters": 10}, "10 filters cannot be shared out over 3 places.* 12"),
         ({"warm_start": False}, "Recipe.warm_start must be True"),
-        ({"views_per_step": 1}, "Recipe.views_per_step must be at least 2"),
+        ({"place_views": 1}, "Recipe.place_views must be from 2 to views"),
+        ({"place_views": 5}, "Recipe.place_views must be from 2 to views"),
         ({"peaks": 2}, "Recipe.peaks must be 1"),
         ({"pool_size": 2}, "Recipe.pool_size must be 1"),
         ({"detectors": 2}, "Recipe.detectors must be at least 3"),

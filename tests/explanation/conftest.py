@@ -42,7 +42,9 @@ def small_teacher() -> Teacher:
 
 def small_explainer(teacher: Teacher, **settings: Any) -> Explainer:
     """Six filters of different scales, of which `SILENT` never fires."""
-    explainer = Explainer(teacher, filters=6, decoder="conv", **settings)
+    explainer = Explainer(
+        teacher, filters=6, decoder="conv", **{"recipe": "single", **settings}
+    )
     conv = explainer.encoder.conv_2.conv
     kernel, bias = conv.get_weights()
     bias = np.full(bias.shape, 0.02)

@@ -104,7 +104,7 @@ def test_what_one_model_alone_uses():
 def test_another_teacher_of_another_size(measured, many):
     """Images are resized for it; without a head there are no uses."""
     teacher = make_teacher(answer=None)
-    explainer = kx.Explainer(teacher, filters=4, decoder="conv")
+    explainer = kx.Explainer(teacher, filters=4, recipe="single", decoder="conv")
     found = kx.compare(measured, explainer, many)
     assert len(found.pairs) == 4
     assert all(pair.use_b is None and pair.use_a is not None for pair in found.pairs)

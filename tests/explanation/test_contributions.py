@@ -141,7 +141,9 @@ class LinearDecoder(keras.layers.Layer):
 
 def test_a_linear_network_is_shared_out_exactly(teacher, images):
     """One step is enough, and ablation says the same."""
-    explainer = Explainer(teacher, filters=F, decoder=LinearDecoder(12))
+    explainer = Explainer(
+        teacher, filters=F, recipe="single", decoder=LinearDecoder(12)
+    )
     explainer.measure_tracks(explainer.features(images))
     found = explainer.explain(images[:3], 2, steps=1, verbose=0)
     ablated = explainer.explain(images[:3], 2, contributions="ablation", verbose=0)
@@ -153,7 +155,7 @@ def test_a_linear_network_is_shared_out_exactly(teacher, images):
 @pytest.mark.one_backend
 def test_the_baseline_itself_has_nothing_to_share(teacher, images):
     """Images that are all alike are their own mean."""
-    explainer = Explainer(teacher, filters=F, decoder="conv")
+    explainer = Explainer(teacher, filters=F, recipe="single", decoder="conv")
     same = np.repeat(images[:1], 4, axis=0)
     explainer.measure_tracks(explainer.features(same))
     item = explainer.explain(same[:1], verbose=0)[0]
@@ -188,7 +190,9 @@ def normalised_teacher():
 
 
 def test_the_affine_beginning_of_a_copy(normalised_teacher):
-    explainer = Explainer(normalised_teacher, filters=F, decoder="teacher_copy")
+    explainer = Explainer(
+        normalised_teacher, filters=F, recipe="single", decoder="teacher_copy"
+    )
     encoding = np.random.default_rng(0).normal(size=(3, 8, 6, F)).astype("float32")
     for target in ("relu", "high"):
         start = AffineStart(explainer.decoder, target)
@@ -211,7 +215,9 @@ def test_the_affine_beginning_of_a_copy(normalised_teacher):
 
 @pytest.mark.one_backend
 def test_contributions_through_a_copy_are_complete(normalised_teacher):
-    explainer = Explainer(normalised_teacher, filters=F, decoder="teacher_copy")
+    explainer = Explainer(
+        normalised_teacher, filters=F, recipe="single", decoder="teacher_copy"
+    )
     images = np.random.default_rng(1).integers(0, 256, (6, 16, 12, 3)).astype("uint8")
     explainer.measure_tracks(explainer.features(images))
     for item in explainer.explain(images[:3], steps=128, verbose=0):
@@ -226,7 +232,7 @@ def test_contributions_through_a_copy_are_complete(normalised_teacher):
 @pytest.mark.one_backend
 def test_weights_are_read_anew(measured, teacher, images):
     """Compiled programs do not keep what was learned on."""
-    explainer = Explainer(teacher, filters=F, decoder="conv")
+    explainer = Explainer(teacher, filters=F, recipe="single", decoder="conv")
     explainer.set_weights(measured.get_weights())
     before = explain(explainer, images[:2], verbose=0)
     explainer.encoder.gate.share_weight.assign(0.05)
@@ -299,7 +305,7 @@ SETTINGS = {
 @pytest.mark.one_backend
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_every_kind_of_explainer(kind, teacher, images):
-    explainer = Explainer(teacher, filters=F, **SETTINGS[kind])
+    explainer = Explainer(teacher, filters=F, **{"recipe": "single", **SETTINGS[kind]})
     start_norms(explainer.encoder, teacher.extract(images)[0])
     explainer.measure_tracks(explainer.features(images))
     rough = 0.1 if "bfloat16" in kind else 0.01

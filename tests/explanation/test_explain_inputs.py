@@ -171,6 +171,7 @@ def test_without_its_teacher(explainer, images, tmp_path):
     config = explainer.get_config()
     lonely = Explainer(
         filters=6,
+        recipe="single",
         decoder=explainer.decoder,
         teacher_card=config["teacher_card"],
     )

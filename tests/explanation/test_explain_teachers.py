@@ -27,7 +27,7 @@ def test_archetypes(name):
         preprocessing=archetypes.PREPROCESSING[name],
     )
     images = archetypes.images(name, 3)
-    explainer = Explainer(teacher, filters=4, decoder="conv")
+    explainer = Explainer(teacher, filters=4, recipe="single", decoder="conv")
     explanations = explain(explainer, images, verbose=0)
     json.dumps(explanations.to_dict(), allow_nan=False)
     answer = teacher.classify(images)["outputs"]
@@ -71,7 +71,11 @@ def pooled(units, activation):
 def explained(model, labels=None):
     teacher = Teacher(model, "tap", ["high"], preprocessing="unit", labels=labels)
     images = np.random.default_rng(0).integers(0, 256, (2, 16, 12, 3)).astype("uint8")
-    found = explain(Explainer(teacher, filters=3, decoder="conv"), images, verbose=0)
+    found = explain(
+        Explainer(teacher, filters=3, recipe="single", decoder="conv"),
+        images,
+        verbose=0,
+    )
     return found, teacher.classify(images)["outputs"]
 
 
@@ -120,7 +124,7 @@ def shared_out(model, output=None, class_index=None, **teacher):
     kind = Teacher(
         model, "tap", ["high"], preprocessing="unit", output=output, **teacher
     )
-    explainer = Explainer(kind, filters=3, decoder="conv")
+    explainer = Explainer(kind, filters=3, recipe="single", decoder="conv")
     shape = kind.input_shape
     images = np.random.default_rng(0).integers(0, 256, (4, *shape)).astype("uint8")
     explainer.measure_tracks(explainer.features(images))

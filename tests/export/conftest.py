@@ -21,7 +21,9 @@ SILENT, ABSENT = 2, 4
 
 def explainer_of(teacher: Any, **settings: Any) -> Explainer:
     """Six filters of different scales."""
-    explainer = Explainer(teacher, filters=6, decoder="conv", **settings)
+    explainer = Explainer(
+        teacher, filters=6, decoder="conv", **{"recipe": "single", **settings}
+    )
     conv = explainer.encoder.conv_2.conv
     kernel, _ = conv.get_weights()
     bias = np.full(6, 0.02)

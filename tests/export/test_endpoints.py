@@ -131,7 +131,7 @@ def test_other_explainers(make_explainer, images, tmp_path, kind):
     if kind == "one number":
         from keras_explainer.explainer import Explainer
 
-        made = Explainer(teacher, filters=6)
+        made = Explainer(teacher, filters=6, recipe="single")
         made.statistics.started.assign(1.0)
     else:
         made = make_explainer(teacher, **settings)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from answers import assert_explains
 from small_teacher import make_images
+from typer.testing import CliRunner
 
+from keras_explainer.cli.main import app
 from keras_explainer.errors import ExportError
 from keras_explainer.export import onnx
 
@@ -56,3 +58,29 @@ def test_without_the_extra(make_explainer, tmp_path, monkeypatch, name):
     with pytest.raises(ExportError, match=r"keras-explainer\[onnx\]"):
         onnx(make_explainer(), tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()
+
+
+@pytest.mark.slow
+def test_the_command(tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    file = tmp_path / "creatures.onnx"
+    made = CliRunner().invoke(app, ["export", "creatures", "--to", str(file)])
+    assert made.exit_code == 0, made.output
+    assert "creatures.onnx" in made.output
+    assert file.stat().st_size > 1e5
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["--version", "2"], ["--precision", "float16"], ["--features"], ["--names", "n"]],
+)
+def test_the_command_refuses_what_onnx_has_not(tmp_path, given):
+    file = tmp_path / "creatures.onnx"
+    (tmp_path / "n").write_text("")
+    given = [str(tmp_path / "n") if part == "n" else part for part in given]
+    made = CliRunner().invoke(app, ["export", "creatures", "--to", str(file), *given])
+    assert made.exit_code == 2
+    assert given[0] in made.output
+    assert "ONNX" in made.output
+    assert not file.exists()

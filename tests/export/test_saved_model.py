@@ -121,7 +121,7 @@ def test_no_weight_is_written_twice(tmp_path):
         keras.layers.GlobalAveragePooling2D()(x)
     )
     teacher = Teacher(keras.Model(image, x), "tap", ["top"], preprocessing="unit")
-    explainer = Explainer(teacher, filters=128, decoder="teacher_copy")
+    explainer = Explainer(teacher, filters=128, recipe="single", decoder="teacher_copy")
     weights = [
         *teacher.model.weights,
         *explainer.encoder.weights,

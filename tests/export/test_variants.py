@@ -118,7 +118,7 @@ def program_teacher(tmp_path):
 @tensorflow
 @pytest.mark.slow
 def test_a_saved_model_as_teacher(verified, program_teacher, images, tmp_path):
-    made = Explainer(program_teacher, filters=6, decoder="conv")
+    made = Explainer(program_teacher, filters=6, recipe="single", decoder="conv")
     made.statistics.started.assign(1.0)
     folder = saved_model(made, tmp_path / "m", part_count=6)
     (tmp_path / "words.txt").unlink()
@@ -206,7 +206,7 @@ def test_warm_up_without_the_messages(explainer, tmp_path, monkeypatch):
 def test_from_another_backend(tmp_path):
     """The files are handed to a process that runs TensorFlow."""
     teacher = make_teacher(labels=list("abcde"), name="the teacher")
-    made = Explainer(teacher, filters=4, decoder="conv")
+    made = Explainer(teacher, filters=4, recipe="single", decoder="conv")
     made.statistics.started.assign(1.0)
     made.measure_tracks(make_images(4))
     folder = saved_model(

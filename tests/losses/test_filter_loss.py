@@ -106,6 +106,78 @@ def test_gradient_equals_finite_differences(temperature, scale):
     )
 
 
+OTHERS = [kind for kind in SCENES if kind not in ("silent filter", "tall")]
+
+
+@pytest.mark.parametrize("temperature", [None, 10.0])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "silent filter",
+        "tall",
+        *(pytest.param(kind, marks=pytest.mark.one_backend) for kind in OTHERS),
+    ],
+)
+def test_gradient_by_hand_equals_autodiff(kind, temperature):
+    """Through a ReLU, as it is learned: a silent filter then has no gradient."""
+    before = scene(kind)
+    before = np.where(before > 0, before, -1).astype("float32")
+    loss = FilterLoss(temperature=temperature, filters_per_chunk=2)
+
+    def by_hand(x):
+        return 3 * loss(ops.relu(x))
+
+    def by_autodiff(x):
+        return 3 * ops.mean(loss.per_filter(ops.relu(x)))
+
+    found, expected = gradient(by_hand, before), gradient(by_autodiff, before)
+    largest = np.abs(expected).max()
+    if kind in ("images all alike", "one image"):
+        assert largest < 1e-5  # nothing can be told apart: both are rounding errors
+    else:
+        assert largest > 1e-6
+    # Both are differences of logarithms, whose float32 steps the temperature magnifies.
+    rounding = 3e-9 if temperature is None else 1e-6
+    np.testing.assert_allclose(
+        found, expected, rtol=1e-3, atol=1e-4 * largest + rounding
+    )
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("kind", SCENES)
+def test_the_mean_equals_the_filters_mean(kind):
+    maps = scene(kind)
+    loss = FilterLoss()
+    mean = float(to_numpy(compiled(loss)(ops.convert_to_tensor(maps))))
+    assert mean == pytest.approx(per_filter(loss, maps).mean(), rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("jit", [False, True])
+def test_a_batch_of_unknown_size(jit):
+    import tensorflow as tf
+
+    maps = relu_maps((6, 4, 5, 3), 7)
+    loss = FilterLoss(filters_per_chunk=2)
+
+    @tf.function(jit_compile=jit)
+    def step(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = loss(x)
+        return value, tape.gradient(value, x)
+
+    traced = tf.TensorSpec((None, 4, 5, 3))
+    step = step.get_concrete_function(traced)
+    for count in (6, 2):
+        value, found = step(tf.constant(maps[:count]))
+        expected = reference.filter_loss(maps[:count], temperature=10.0).mean()
+        assert float(value) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+        np.testing.assert_allclose(
+            to_numpy(found), gradient(loss, maps[:count]), rtol=1e-4, atol=1e-7
+        )
+
+
 def test_a_filter_that_follows_a_part_has_more_information_than_noise():
     random = np.random.default_rng(0)
     maps = np.zeros((16, 6, 8, 2), "float32")
@@ -200,6 +272,9 @@ def test_low_precision_maps_are_computed_in_float32(dtype):
     assert keras.backend.standardize_dtype(value.dtype) == "float32"
     expected = reference.filter_loss(to_numpy(maps), temperature=10.0).mean()
     assert float(to_numpy(value)) == pytest.approx(expected, rel=1e-3)
+    in_full = gradient(FilterLoss(), to_numpy(maps).astype("float32"))
+    found = gradient(lambda x: FilterLoss()(ops.cast(x, dtype)), to_numpy(maps))
+    np.testing.assert_allclose(found, in_full, atol=1e-2 * np.abs(in_full).max())
 
 
 def test_config():

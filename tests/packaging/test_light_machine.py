@@ -71,7 +71,7 @@ model = keras.Sequential([
 ], name="small")
 images = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3)).astype("uint8")
 teacher = kx.Teacher(model, tap="tap", targets=["upper"], preprocessing="unit")
-explainer = kx.Explainer(teacher, filters=4)
+explainer = kx.Explainer(teacher, filters=4, recipe="single")
 explainer.compile(optimizer="adam")
 history = explainer.fit(images, epochs=2, batch_size=6, verbose=0)
 maps = explainer.predict(images, verbose=0)["part_maps"]

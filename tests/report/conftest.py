@@ -29,7 +29,7 @@ def explainer_of(folder: Path, filters: int = 8) -> Explainer:
         path, tap="tap", targets=["high"], labels=[NASTY, "dog", "bird"]
     )
     keras.utils.set_random_seed(1)
-    explainer = Explainer(teacher, filters=filters)
+    explainer = Explainer(teacher, filters=filters, recipe="single")
     explainer.compile(optimizer="adam", run_eagerly=True)
     return explainer
 

@@ -320,7 +320,7 @@ def test_a_teacher_without_a_head(images, tmp_path):
 
     body = keras.Model(model.input, model.get_layer(layer[-1]).output)
     teacher = Teacher(body, tap=layer[-2], targets=[layer[-1]])
-    explainer = Explainer(teacher, filters=4)
+    explainer = Explainer(teacher, filters=4, recipe="single")
     pixels = np.random.default_rng(0).integers(
         0, 256, (9, *teacher.input_shape), "uint8"
     )

@@ -46,7 +46,7 @@ def config(images: Path, teacher: Teacher) -> runs.RunConfig:
         teacher=teacher.source,
         data=runs.DataConfig(str(images)),
         explainer=runs.ExplainerConfig(
-            filters=5, recipe=runs.resolve_recipe("default", RECIPE)
+            filters=5, recipe=runs.resolve_recipe("single", RECIPE)
         ),
         learning=runs.LearningConfig(epochs=3),
     )

@@ -33,7 +33,14 @@ def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(
     def start(out: Path) -> subprocess.Popen[str]:
         options = ["--teacher", str(teacher_file), "--tap", "tap", "--target", "high"]
         options += ["--data", str(images), "--filters", "5", "--epochs", str(EPOCHS)]
-        options += ["--set", "batch_size=6", "--set", "ordinary_drop=0.3"]
+        options += [
+            "--recipe",
+            "single",
+            "--set",
+            "batch_size=6",
+            "--set",
+            "ordinary_drop=0.3",
+        ]
         return subprocess.Popen(
             [sys.executable, "-m", "keras_explainer.cli", "train"]
             + [*options, "--out", str(out), "--resume"],

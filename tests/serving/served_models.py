@@ -46,7 +46,7 @@ NAMES = PartNames(
 def explainer_of(teacher: Any) -> Explainer:
     """Six filters of different scales: some absent, one silent."""
     keras.utils.set_random_seed(0)
-    explainer = Explainer(teacher, filters=6, decoder="conv")
+    explainer = Explainer(teacher, filters=6, recipe="single", decoder="conv")
     conv = explainer.encoder.conv_2.conv
     kernel, _ = conv.get_weights()
     bias = np.full(6, 0.02)

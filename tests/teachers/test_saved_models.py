@@ -91,7 +91,7 @@ def test_an_explainer_is_learned_saved_and_reloaded(
     assert teacher.source["kind"] == way.removeprefix("from_")
     # The card travels with the explainer: no folder of this machine is in it.
     assert str(path.parent) not in json.dumps(teacher.card())
-    explainer = kx.Explainer(teacher, 4, views=2, batch_size=2)
+    explainer = kx.Explainer(teacher, 4, recipe="single", views=2, batch_size=2)
     explainer.compile()
     explainer.fit(images[:4], epochs=1, verbose=0)
     explainer.save(tmp_path / "e.keras")

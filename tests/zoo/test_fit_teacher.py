@@ -93,7 +93,7 @@ def test_the_fit_is_at_once_a_teacher(fitted: Path, data: Path, tmp_path: Path) 
         data=runs.DataConfig(str(data), category="red"),
         explainer=runs.ExplainerConfig(
             filters=4,
-            recipe=runs.resolve_recipe("default", {"views": 2, "batch_size": 4}),
+            recipe=runs.resolve_recipe("single", {"views": 2, "batch_size": 4}),
         ),
         learning=runs.LearningConfig(epochs=1),
     )

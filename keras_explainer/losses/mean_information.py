@@ -1,0 +1,122 @@
+"""Mutual information of maps and part templates, with a gradient written by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+# What a core's cache holds: a sweep over a larger tensor waits for memory. XLA fuses
+# the sweeps anew for each size, and is fastest at the smaller one.
+_FASTEST_CHUNK = {"jax": 64}
+_OTHERS_FASTEST_CHUNK = 128
+
+
+def mean_information(
+    maps: Any, templates: Any, temperature: float | None, chunk: int | None = None
+) -> Any:
+    """The mean over filters of the mutual information of maps and templates.
+
+    With `q = p(x|T)`, `r = p(x)` and `D = log q - log r`, `MI = Σ_T p(T) Σ_x q D`;
+    through the softmax over images
+
+        dMI / d tr(x·T) = p(T) q (D - Σ_x q D),   dMI / dx = Σ_T T · dMI / d tr(x·T):
+
+    one more matrix product and a few sweeps over what is there already. Autodiff keeps
+    every step and goes back through each. There is no second derivative.
+
+    Args:
+        maps: `(N, H, W, F)` float32.
+        templates: `(n² + 1, n²)` float32 with equal `p(T)`, the flat `T-` among them.
+        temperature: each filter's maps are divided by their mean and multiplied by
+            it; None leaves them.
+        chunk: filters that are worked on at once; bounds memory. None is what is
+            fastest.
+
+    Returns:
+        A float32 scalar, in nats.
+    """
+    height, width, filters = maps.shape[1:]
+    if chunk is None:
+        chunk = _FASTEST_CHUNK.get(keras.backend.backend(), _OTHERS_FASTEST_CHUNK)
+
+    @ops.custom_gradient
+    def mean_of(flat: Any) -> Any:
+        information, gradient = _in_chunks(flat, templates, temperature, chunk)
+
+        # PyTorch hands over the arguments too, and the upstream gradient by name.
+        def backward(*args: Any, upstream: Any = None) -> Any:
+            return gradient * (args[-1] if upstream is None else upstream)
+
+        return information, backward
+
+    return mean_of(ops.reshape(maps, (-1, height * width, filters)))
+
+
+def _in_chunks(
+    flat: Any, templates: Any, temperature: float | None, chunk: int
+) -> tuple[Any, Any]:
+    """Mean information of maps `(N, n², F)`, and its gradient of that shape."""
+    cells, filters = flat.shape[1:]
+    chunk = min(chunk, filters)
+    templates = ops.convert_to_tensor(templates)
+
+    def work(part: Any) -> tuple[Any, Any]:
+        return _information(part, templates, temperature, 1.0 / filters)
+
+    parts: list[tuple[Any, Any]] = []
+    whole = filters - filters % chunk
+    start = 0
+    if keras.backend.backend() == "jax" and whole > chunk:
+        # XLA keeps the chunks of a Python loop side by side; `map` goes one by one.
+        stacked = ops.reshape(flat[..., :whole], (-1, cells, whole // chunk, chunk))
+        information, gradient = ops.map(work, ops.transpose(stacked, (2, 0, 1, 3)))
+        gradient = ops.transpose(gradient, (1, 2, 0, 3))
+        parts = [(ops.sum(information), ops.reshape(gradient, (-1, cells, whole)))]
+        start = whole
+    for first in range(start, filters, chunk):
+        parts.append(work(flat[..., first : first + chunk]))
+    if len(parts) == 1:
+        return parts[0]
+    return sum(part[0] for part in parts), ops.concatenate(
+        [part[1] for part in parts], axis=-1
+    )
+
+
+def _information(
+    flat: Any, templates: Any, temperature: float | None, weight: float
+) -> tuple[Any, Any]:
+    """`weight` times the sum over filters of the information, and its gradient."""
+    prior = 1.0 / templates.shape[0]
+    if temperature is not None:
+        mean = ops.mean(flat, axis=(0, 1))
+        # A silent filter has no scale; it is zero whatever it is multiplied by.
+        scale = ops.where(mean > 1e-12, temperature / ops.maximum(mean, 1e-12), 1.0)
+        flat = flat * scale
+    # tr(x·T), (N, n² + 1, F), its softmax over images times p(T), and log q without
+    # what is the same for all images of a template.
+    scores = ops.matmul(templates, flat)
+    scores = scores - ops.max(scores, axis=0, keepdims=True)
+    exponentials = ops.exp(scores)
+    total = _sum_over_images(exponentials)
+    q = exponentials * (prior / total)
+    r = ops.sum(q, axis=1, keepdims=True)
+    difference = scores - ops.log(ops.maximum(r, 1e-30))
+    divergence = _sum_over_images(q * difference)
+    information = ops.sum(divergence - prior * ops.log(total))
+    back = q * (difference - divergence / prior)
+    gradient = ops.matmul(ops.transpose(templates), back)
+    if temperature is None:
+        return weight * information, weight * gradient
+    # The mean moves with each value: y = c x, c = temperature / mean.
+    moved = ops.mean(gradient * flat, axis=(0, 1)) / temperature
+    return weight * information, (gradient - moved) * (weight * scale)
+
+
+def _sum_over_images(values: Any) -> Any:
+    """`(N, T, F)` to `(1, T, F)`, as a product: XLA sums the first axis slowly."""
+    count = ops.shape(values)[0]
+    flat = ops.reshape(values, (count, -1))
+    shape = (1, *values.shape[1:])
+    return ops.reshape(ops.matmul(ops.ones((1, count)), flat), shape)

@@ -1,0 +1,154 @@
+"""Learning on several devices gives what one device gives.
+
+Scripts of their own: the devices of a process cannot be changed later on.
+
+Tolerance: sums over images are added up in another order, which is 1e-7 of a number.
+The losses of the first three steps, which two updates lie between, agree to 1e-5. Adam
+divides by the size of a gradient, so that where this is next to nothing the weight
+moves by up to its rounding: after six steps weights and figures agree to 1e-4 of the
+largest of their array, plus 2e-6 (measured: 2e-5). Where there are places, the decoder
+starts from eigenvectors and least squares, which enlarge the rounding: 2e-3 (measured:
+5e-4). On JAX one epoch is compared: in the next, the enlarged rounding moved the peak
+of a map, and with it the loss by 7e-4.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "tests" / "distribution"
+ACCURACY = {"single": 1e-4, "paper": 1e-4, "places": 2e-3}
+pytestmark = [pytest.mark.slow, pytest.mark.one_backend]
+
+
+def start(
+    *arguments: Any, script: str = "learn.py", **variables: str
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, FOLDER / script, *map(str, arguments)],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "KERAS_BACKEND": "tensorflow",
+            **variables,
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(*running: subprocess.Popen[str]) -> None:
+    try:
+        for process in running:
+            errors = process.communicate(timeout=1500)[1]
+            assert process.returncode == 0, errors[-3000:]
+    finally:
+        for process in running:
+            process.kill()
+
+
+def assert_same(one: Path, several: Path, accuracy: float, steps: int) -> None:
+    with np.load(one) as expected, np.load(several) as found:
+        assert set(found) == set(expected)
+        assert len(expected["steps"]) == steps
+        # A network that had not learned would agree with anything.
+        assert np.ptp(expected["steps"]) > 0.01
+        first = max(1e-5, accuracy / 10)
+        assert_close(found["steps"][:3], expected["steps"][:3], first, "steps")
+        for name in expected:
+            assert_close(found[name], expected[name], accuracy, name)
+
+
+def assert_close(
+    found: np.ndarray, expected: np.ndarray, accuracy: float, name: str
+) -> None:
+    size = np.abs(np.nan_to_num(expected)).max(initial=0)
+    np.testing.assert_allclose(found, expected, 0, accuracy * size + 2e-6, err_msg=name)
+
+
+def test_two_devices(tmp_path: Path) -> None:
+    """Parts of 4 and 3 images; in the last batch of validation, of 1 and 0."""
+    recipes = ["single", "places", "paper"]
+    finish(start(tmp_path, "one,mirrored", ",".join(recipes), "--batch", 7))
+    for recipe in recipes:
+        one, two = (tmp_path / f"{n}-{recipe}.npz" for n in ("one", "mirrored"))
+        assert_same(one, two, ACCURACY[recipe], steps=6)
+
+
+def test_two_workers(tmp_path: Path) -> None:
+    """Two processes end with the weights of one, and with the same."""
+    recipes = ["single", "places"]
+    finish(start(tmp_path, "one", ",".join(recipes)))
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    running = []
+    for index in range(2):
+        config = {
+            "cluster": {"worker": workers},
+            "task": {"type": "worker", "index": index},
+        }
+        folder = tmp_path / str(index)
+        folder.mkdir()
+        running.append(
+            start(folder, "workers", ",".join(recipes), TF_CONFIG=json.dumps(config))
+        )
+    finish(*running)
+    for recipe in recipes:
+        for index in range(2):
+            one = tmp_path / f"one-{recipe}.npz"
+            two = tmp_path / str(index) / f"workers-{recipe}.npz"
+            assert_same(one, two, ACCURACY[recipe], steps=6)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
+def test_data_parallelism_of_jax(tmp_path: Path) -> None:
+    recipes = ["single", "places", "paper"]
+    finish(
+        start(
+            tmp_path,
+            "one,data_parallel",
+            ",".join(recipes),
+            "--epochs",
+            1,
+            KERAS_BACKEND="jax",
+            XLA_FLAGS="--xla_force_host_platform_device_count=2",
+        )
+    )
+    for recipe in recipes:
+        one, two = (tmp_path / f"{n}-{recipe}.npz" for n in ("one", "data_parallel"))
+        assert_same(one, two, ACCURACY[recipe], steps=3)
+
+
+def test_a_run_goes_on_with_other_devices(tmp_path: Path) -> None:
+    """An interrupted run ends with the weights of one that was not."""
+    finish(start(tmp_path, script="change_devices.py"))
+    with np.load(tmp_path / "whole.npz") as expected:
+        for name in ("two_one", "one_two"):
+            with np.load(tmp_path / f"{name}.npz") as found:
+                assert list(found) == list(expected)
+                for weight in expected:
+                    assert_close(found[weight], expected[weight], 1e-4, weight)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
