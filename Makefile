@@ -22,8 +22,9 @@ FLOOR_VENV = $(VENV)-floor
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Each test process computes on one core: two that share two cores are slower.
 ONE_CORE = TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
-# What JAX has compiled, for the next test process and the next run: a first run takes
-# half as long again. JAX itself checks that an entry is of this version and machine.
+# What JAX has compiled, for the other test process and the next run; a test on TensorFlow
+# starts JAX too. An entry's key holds the program, the options and the version; a damaged
+# entry is compiled anew.
 COMPILED = JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.cache/jax \
 	JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
 	JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
@@ -63,7 +64,8 @@ $(DEMO_STAMP): setup.py requirements-dev.lock
 test: test-tensorflow test-jax  ## all quick tests, on TensorFlow and on JAX
 
 test-tensorflow: $(STAMP)  ## quick tests on TensorFlow
-	$(ONE_CORE) KERAS_BACKEND=tensorflow $(PY) -m pytest $(PYTEST_ARGS) -m "$(QUICK)"
+	$(ONE_CORE) $(COMPILED) KERAS_BACKEND=tensorflow $(PY) -m pytest $(PYTEST_ARGS) \
+		-m "$(QUICK)"
 
 test-jax: $(STAMP)  ## quick tests of what computes, on JAX
 	$(ONE_CORE) $(COMPILED) KERAS_BACKEND=jax $(PY) -m pytest $(PYTEST_ARGS) \

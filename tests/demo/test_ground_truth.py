@@ -13,7 +13,7 @@ from keras_explainer.demo.ground_truth import ground_truth, planted_filters
 @pytest.mark.parametrize("species", [None, ["griffin"], ["fox", "wasp"]])
 @pytest.mark.parametrize("map_shape", [(12, 12), (24, 24)])
 def test_filters_of_texture_and_of_parts_are_told_apart(species, map_shape):
-    drawn = Creatures(96, species, seed=11).generate(400)
+    drawn = Creatures(96, species, seed=11).generate(160)
     told = planted_filters(drawn, map_shape)
     assert told == {"texture_filters": 1.0, "part_filters": 0.0}
 

@@ -60,7 +60,7 @@ LEFT_OUT = {
 """Commands, and Python blocks, that are not run, by what is in them."""
 
 ADDED = {
-    r"^keras-explainer train ": " --epochs 1",
+    r"^keras-explainer train ": " --epochs 1 --filters 32 --set place_epochs=2",
     r"^keras-explainer teacher fit ": " --weights none --epochs 1 --image-size 64x64",
 }
 """Options that make a command short, or spare it the public weights."""
@@ -117,7 +117,9 @@ def make_what_is_presupposed(folder: Path, page: str) -> None:
     config = runs.RunConfig(
         teacher=teacher.source,
         data=runs.DataConfig(str(drawn), category="dog"),
-        explainer=runs.ExplainerConfig(filters=10),
+        explainer=runs.ExplainerConfig(
+            filters=10, recipe=runs.resolve_recipe("single")
+        ),
         learning=runs.LearningConfig(epochs=1),
     )
     run = runs.train(folder / "runs" / "dog", config, teacher=teacher)
