@@ -7,10 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
-# What a core's cache holds: a sweep over a larger tensor waits for memory. XLA fuses
-# the sweeps anew for each size, and is fastest at the smaller one.
-_FASTEST_CHUNK = {"jax": 64}
-_OTHERS_FASTEST_CHUNK = 128
+# Scores of an image at once. With a batch of 32 that is what a core's cache holds: a
+# sweep over a larger tensor waits for memory. XLA is fastest at half of it.
+_SCORES_AT_ONCE = 25_500
+_LEAST_CHUNK = 16  # a product with fewer columns is slow
 
 
 def mean_information(
@@ -39,7 +39,8 @@ def mean_information(
     """
     height, width, filters = maps.shape[1:]
     if chunk is None:
-        chunk = _FASTEST_CHUNK.get(keras.backend.backend(), _OTHERS_FASTEST_CHUNK)
+        scores = _SCORES_AT_ONCE // (2 if keras.backend.backend() == "jax" else 1)
+        chunk = max(_LEAST_CHUNK, _power_of_two(scores // len(templates)))
 
     @ops.custom_gradient
     def mean_of(flat: Any) -> Any:
@@ -52,6 +53,10 @@ def mean_information(
         return information, backward
 
     return mean_of(ops.reshape(maps, (-1, height * width, filters)))
+
+
+def _power_of_two(most: int) -> int:
+    return 1 << (most.bit_length() - 1) if most else 0
 
 
 def _in_chunks(
