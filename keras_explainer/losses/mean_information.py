@@ -66,9 +66,10 @@ def _in_chunks(
     cells, filters = flat.shape[1:]
     chunk = min(chunk, filters)
     templates = ops.convert_to_tensor(templates)
+    both = templates, ops.transpose(templates)
 
     def work(part: Any) -> tuple[Any, Any]:
-        return _information(part, templates, temperature, 1.0 / filters)
+        return _information(part, both, temperature, 1.0 / filters)
 
     parts: list[tuple[Any, Any]] = []
     whole = filters - filters % chunk
@@ -90,9 +91,13 @@ def _in_chunks(
 
 
 def _information(
-    flat: Any, templates: Any, temperature: float | None, weight: float
+    flat: Any, both: tuple[Any, Any], temperature: float | None, weight: float
 ) -> tuple[Any, Any]:
-    """`weight` times the sum over filters of the information, and its gradient."""
+    """`weight` times the sum over filters of the information, and its gradient.
+
+    `both` are the templates and their transpose.
+    """
+    templates, transposed = both
     prior = 1.0 / templates.shape[0]
     if temperature is not None:
         mean = ops.mean(flat, axis=(0, 1))
@@ -111,7 +116,7 @@ def _information(
     divergence = _sum_over_images(q * difference)
     information = ops.sum(divergence - prior * ops.log(total))
     back = q * (difference - divergence / prior)
-    gradient = ops.matmul(ops.transpose(templates), back)
+    gradient = ops.matmul(transposed, back)
     if temperature is None:
         return weight * information, weight * gradient
     # The mean moves with each value: y = c x, c = temperature / mean.
