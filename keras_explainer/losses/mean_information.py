@@ -7,10 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
-# What a core's cache holds: a sweep over a larger tensor waits for memory. XLA fuses
-# the sweeps anew for each size, and is fastest at the smaller one.
-_FASTEST_CHUNK = {"jax": 64}
-_OTHERS_FASTEST_CHUNK = 128
+# Scores of an image at once. With a batch of 32 that is what a core's cache holds: a
+# sweep over a larger tensor waits for memory. XLA is fastest at half of it.
+_SCORES_AT_ONCE = 25_500
+_LEAST_CHUNK = 16  # a product with fewer columns is slow
 
 
 def mean_information(
@@ -39,7 +39,8 @@ def mean_information(
     """
     height, width, filters = maps.shape[1:]
     if chunk is None:
-        chunk = _FASTEST_CHUNK.get(keras.backend.backend(), _OTHERS_FASTEST_CHUNK)
+        scores = _SCORES_AT_ONCE // (2 if keras.backend.backend() == "jax" else 1)
+        chunk = max(_LEAST_CHUNK, _power_of_two(scores // len(templates)))
 
     @ops.custom_gradient
     def mean_of(flat: Any) -> Any:
@@ -54,6 +55,10 @@ def mean_information(
     return mean_of(ops.reshape(maps, (-1, height * width, filters)))
 
 
+def _power_of_two(most: int) -> int:
+    return 1 << (most.bit_length() - 1) if most else 0
+
+
 def _in_chunks(
     flat: Any, templates: Any, temperature: float | None, chunk: int
 ) -> tuple[Any, Any]:
@@ -61,9 +66,10 @@ def _in_chunks(
     cells, filters = flat.shape[1:]
     chunk = min(chunk, filters)
     templates = ops.convert_to_tensor(templates)
+    both = templates, ops.transpose(templates)
 
     def work(part: Any) -> tuple[Any, Any]:
-        return _information(part, templates, temperature, 1.0 / filters)
+        return _information(part, both, temperature, 1.0 / filters)
 
     parts: list[tuple[Any, Any]] = []
     whole = filters - filters % chunk
@@ -85,9 +91,13 @@ def _in_chunks(
 
 
 def _information(
-    flat: Any, templates: Any, temperature: float | None, weight: float
+    flat: Any, both: tuple[Any, Any], temperature: float | None, weight: float
 ) -> tuple[Any, Any]:
-    """`weight` times the sum over filters of the information, and its gradient."""
+    """`weight` times the sum over filters of the information, and its gradient.
+
+    `both` are the templates and their transpose.
+    """
+    templates, transposed = both
     prior = 1.0 / templates.shape[0]
     if temperature is not None:
         mean = ops.mean(flat, axis=(0, 1))
@@ -106,7 +116,7 @@ def _information(
     divergence = _sum_over_images(q * difference)
     information = ops.sum(divergence - prior * ops.log(total))
     back = q * (difference - divergence / prior)
-    gradient = ops.matmul(ops.transpose(templates), back)
+    gradient = ops.matmul(transposed, back)
     if temperature is None:
         return weight * information, weight * gradient
     # The mean moves with each value: y = c x, c = temperature / mean.

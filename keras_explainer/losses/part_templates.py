@@ -31,7 +31,10 @@ def part_templates(
         tau = 0.5 / (height * width)
     if not (beta > 0 and tau > 0):
         raise ConfigError(f"beta and tau must be above 0, got {beta} and {tau}.")
-    rows, columns = np.divmod(np.arange(height * width), width)
-    distance = abs(rows[:, None] - rows) + abs(columns[:, None] - columns)
+    rows, columns = np.ogrid[1 - height : height, 1 - width : width]
+    distance = abs(rows) + abs(columns)
     shape = np.maximum(1 - beta * distance / max(height, width), -1)
-    return (tau * shape).astype("float32")
+    pattern = (tau * shape).astype("float32")
+    # Each template is a window of the same pattern: no array but the templates is large.
+    windows = np.lib.stride_tricks.sliding_window_view(pattern, (height, width))
+    return np.array(windows[::-1, ::-1]).reshape(height * width, height * width)

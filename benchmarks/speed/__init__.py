@@ -1,0 +1,1 @@
+"""How fast each stage is, beside what the machine could do and what others do."""

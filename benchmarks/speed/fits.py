@@ -1,0 +1,88 @@
+"""A whole fit beside those of others, on the same features of the same images."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+import keras_explainer as kx
+from benchmarks.core import shared_folder
+from benchmarks.parts.features import Category, load_category, load_teacher
+from benchmarks.parts.measure import map_figures
+from benchmarks.parts.methods import run_method
+
+METHODS = ("this explainer", "NMF")
+CATEGORY = "dog"
+
+
+def measure(seed: int = 0) -> dict[str, Any]:
+    """Seconds and tracking share of each; what cannot be run says why."""
+    if not shared_folder().is_dir():
+        return {"not_measured": "needs the photographs: KERAS_EXPLAINER_SHARED"}
+    start = time.perf_counter()
+    category = load_category(CATEGORY, load_teacher())
+    features = time.perf_counter() - start
+    rows: dict[str, Any] = {}
+    for name in METHODS:
+        row = run_method(name, category, seed)
+        rows[name] = {
+            "seconds": row["seconds"],
+            "part_tracking_share": row["part_tracking_share"],
+        }
+    rows["CRAFT (xplique)"] = craft(category)
+    return {
+        "category": CATEGORY,
+        "images": len(category.train),
+        "seed": seed,
+        "features_seconds": features,
+        "methods": rows,
+    }
+
+
+def craft(category: Category) -> dict[str, Any]:
+    """CRAFT of xplique (its own number of concepts) fitted on the same images."""
+    try:
+        kind = importlib.import_module("xplique.concepts").CraftTf
+    except Exception as error:  # whatever an optional package's import does
+        return {"not_measured": f"{type(error).__name__}: {error}"}
+    owner = category.teacher
+    last = list(owner.targets)[-1]
+    height, width, _ = owner.input_shape
+    folder = kx.ImageFolder(
+        shared_folder(), image_size=(height, width), category=category.name
+    )
+    pictures = folder.train.load().astype("float32")
+    fitted = kind(
+        _Function(owner.lower),
+        _Function(lambda tap: owner.head(owner.upper(tap)[last])["logits"]),
+        batch_size=32,
+    )
+    start = time.perf_counter()
+    try:
+        fitted.fit(pictures)
+        seconds = time.perf_counter() - start
+        maps = fitted.transform(None, activations=np.asarray(category.test.tap[:, 0]))
+    except Exception as error:
+        return {"not_measured": f"{type(error).__name__}: {error}"}
+    figures = map_figures(category, np.asarray(maps, "float32"))
+    return {
+        "seconds": seconds,
+        "part_tracking_share": figures["part_tracking_share"],
+        "concepts": maps.shape[-1],
+    }
+
+
+class _Function(keras.Model):
+    """A function as the Keras model that CRAFT asks for."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def call(self, inputs: Any) -> Any:
+        return self.function(inputs)
