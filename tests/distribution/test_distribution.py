@@ -8,8 +8,8 @@ divides by the size of a gradient, so that where this is next to nothing the wei
 moves by up to its rounding: after six steps weights and figures agree to 1e-4 of the
 largest of their array, plus 2e-6 (measured: 2e-5). Where there are places, the decoder
 starts from eigenvectors and least squares, which enlarge the rounding: 2e-3 (measured:
-5e-4). On JAX one epoch is compared: in the next, the enlarged rounding moved the peak of
-a map, and with it the loss by 7e-4.
+5e-4). On JAX one epoch is compared: in the next, the enlarged rounding moved the peak
+of a map, and with it the loss by 7e-4.
 """
 
 from __future__ import annotations
