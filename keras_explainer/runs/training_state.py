@@ -150,7 +150,8 @@ def _own(explainer: Explainer) -> list[Any]:
 
 
 def _values(variables: Sequence[Any]) -> list[np.ndarray]:
-    return [np.asarray(ops.convert_to_numpy(v.value)) for v in variables]
+    # Of the variable, not its `value`: that may be a copy for each device.
+    return [np.asarray(ops.convert_to_numpy(v)) for v in variables]
 
 
 def _assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
