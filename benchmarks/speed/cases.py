@@ -15,7 +15,7 @@ EXPLAINED: dict[str, dict[str, Any]] = {
     "ResNet50": {},
     "VGG16": {"pool_size": 2},
 }
-"""Networks by name, and what their explainers change in the default recipe."""
+"""Networks by name, and what their explainers change in the recipe."""
 # Of each trained number: weight, two moments, gradient read; the first three written.
 ADAM_BYTES = 7 * 4
 
@@ -45,8 +45,8 @@ def synthetic_teacher(side: int, channels: int) -> kx.Teacher:
 
 
 def explainer(owner: kx.Teacher, filters: int = 128, **settings: Any) -> kx.Explainer:
-    """An explainer of the default recipe, compiled as users compile it."""
-    made = kx.Explainer(owner, filters=filters, **settings)
+    """An explainer with single filters, compiled as users compile it."""
+    made = kx.Explainer(owner, filters=filters, **{"recipe": "single", **settings})
     made.compile()
     return made
 
