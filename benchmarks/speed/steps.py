@@ -23,7 +23,7 @@ def variant(owner: kx.Teacher, name: str, **settings: Any) -> kx.Explainer:
 
 
 def measure(network: str, repeats: int) -> dict[str, Any]:
-    """A step of the recipe with single filters (16 images in 2 views), beside its floor."""
+    """A step with single filters (16 images in 2 views), beside its floor."""
     owner = cases.teacher(network)
     settings = cases.EXPLAINED[network]
     models = {name: variant(owner, name, **settings) for name in VARIANTS}
