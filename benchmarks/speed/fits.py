@@ -58,8 +58,8 @@ def craft(category: Category) -> dict[str, Any]:
     )
     pictures = folder.train.load().astype("float32")
     fitted = kind(
-        _Function(owner.lower),
-        _Function(lambda tap: owner.head(owner.upper(tap)[last])["logits"]),
+        Computation(owner.lower),
+        Computation(lambda tap: owner.head(owner.upper(tap)[last])["logits"]),
         batch_size=32,
     )
     start = time.perf_counter()
@@ -77,7 +77,7 @@ def craft(category: Category) -> dict[str, Any]:
     }
 
 
-class _Function(keras.Model):
+class Computation(keras.Model):
     """A function as the Keras model that CRAFT asks for."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:

@@ -164,7 +164,8 @@ def _fits(rows: Rows) -> str:
     row = rows.get("fits")
     if row is None or "not_measured" in row:
         return "not measured" + (f": {row['not_measured']}" if row else "")
-    lines = []
+    views = "the teacher's features in 4 views, for the two below"
+    lines = [[views, f"{row['features_seconds']:.0f}", ""]]
     for name, one in row["methods"].items():
         if "not_measured" in one:
             lines.append([name, "not measured", one["not_measured"]])

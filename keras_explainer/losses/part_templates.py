@@ -35,6 +35,6 @@ def part_templates(
     distance = abs(rows) + abs(columns)
     shape = np.maximum(1 - beta * distance / max(height, width), -1)
     pattern = (tau * shape).astype("float32")
-    # Each template is a window of one pattern: no array but the templates is large.
+    # Each template is a window of one pattern: nothing else is as large as they are.
     windows = np.lib.stride_tricks.sliding_window_view(pattern, (height, width))
     return np.array(windows[::-1, ::-1]).reshape(height * width, height * width)
