@@ -22,9 +22,7 @@ _ROWS: dict[str, tuple[str, str, tuple[Any, ...] | None, tuple[Any, ...]]] = {
     "flops": ("gpu_work", "measure", None, ()),
     "fits": ("fits", "measure", None, ()),
 }
-_SHORT_SIZES = (
-    "start", "batch 64", "filters 512", "side 28", "side 100", "channels 4096",
-)  # fmt: skip
+_SHORT_SIZES = ("start", "batch 64", "filters 512", "side 28", "channels 4096")
 _SIZES = (
     "start", "batch 4", "batch 64", "filters 32", "filters 512", "side 7", "side 28",
     "side 56", "side 100", "channels 4096",
