@@ -2,8 +2,9 @@
 
     python learn.py FOLDER STRATEGIES RECIPES [--batch 8] [--epochs 2]
 
-Strategies, with commas: `one`; `mirrored`, 2 devices of this CPU; `workers`, as
-`TF_CONFIG` says; `data_parallel`, all devices of JAX. Writes
+Strategies, with commas: `one`; `rounded`, the same with the teacher's weights moved by
+a rounding; `mirrored`, 2 devices of this CPU; `workers`, as `TF_CONFIG` says;
+`data_parallel`, all devices of JAX. Writes
 `FOLDER/STRATEGY-RECIPE.npz` for each of them and of the recipes.
 """
 
@@ -48,7 +49,7 @@ VALIDATION, PREDICTED = (10, 6) if keras.backend.backend() == "jax" else (9, 5)
 
 def strategy_of(name: str) -> Any:
     """What is to be entered, or None."""
-    if name == "one":
+    if name in ("one", "rounded"):
         return None
     if name == "data_parallel":
         return keras.distribution.DataParallel()
@@ -73,7 +74,9 @@ class StepLosses(keras.callbacks.Callback):
         self.values.append(float(logs["loss"]))
 
 
-def learned(strategy: Any, recipe: str, batch: int, epochs: int) -> dict[str, Any]:
+def learned(
+    strategy: Any, recipe: str, batch: int, epochs: int, rounded: bool
+) -> dict[str, Any]:
     """Logs, losses, all weights and the maps of an explainer."""
     everywhere = isinstance(strategy, keras.distribution.DataParallel)
     scope = contextlib.nullcontext() if strategy is None else strategy.scope()
@@ -81,6 +84,11 @@ def learned(strategy: Any, recipe: str, batch: int, epochs: int) -> dict[str, An
         if everywhere:
             stack.enter_context(scope)
         teacher = make_teacher()
+        if rounded:
+            random = np.random.default_rng(0)
+            for weight in teacher.graph.variables:
+                value = keras.ops.convert_to_numpy(weight)
+                weight.assign(value * (1 + random.choice([-6e-8, 6e-8], value.shape)))
         keras.utils.set_random_seed(0)
         with contextlib.nullcontext() if everywhere else scope:
             explainer = Explainer(teacher, recipe=recipe, **SETTINGS[recipe])
@@ -123,7 +131,9 @@ def main() -> None:
     for recipe in given.recipes.split(","):
         for name, strategy in strategies.items():
             with few_optimizations():
-                found = learned(strategy, recipe, given.batch, given.epochs)
+                found = learned(
+                    strategy, recipe, given.batch, given.epochs, name == "rounded"
+                )
             np.savez(given.folder / f"{name}-{recipe}.npz", **found)
 
 

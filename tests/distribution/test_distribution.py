@@ -2,14 +2,12 @@
 
 Scripts of their own: the devices of a process cannot be changed later on.
 
-Tolerance: sums over images are added up in another order, which is 1e-7 of a number.
-The losses of the first three steps, which two updates lie between, agree to 1e-5. Adam
-divides by the size of a gradient, so that where this is next to nothing the weight
-moves by up to its rounding: after six steps weights and figures agree to 1e-4 of the
-largest of their array, plus 2e-6 (measured: 2e-5). Where there are places, the decoder
-starts from eigenvectors and least squares, which enlarge the rounding: 2e-3 (measured:
-5e-4). On JAX one epoch is compared: in the next, the enlarged rounding moved the peak
-of a map, and with it the loss by 7e-4.
+Tolerance: sums over images are added up in another order, which is 1e-7 of a number, and
+learning enlarges that: Adam divides by the size of a gradient, next to nothing or not;
+where there are places the decoder starts from eigenvectors and least squares. By how
+much is measured: one device learns again from a teacher whose weights were moved by a
+rounding (6e-8 of each). Several devices may be off by 1e-4 of the largest of an array,
+plus 2e-6, or by five times what that rounding does, which is no more than 2 %.
 """
 
 from __future__ import annotations
@@ -28,7 +26,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "distribution"
-ACCURACY = {"single": 1e-4, "paper": 1e-4, "places": 2e-3}
+ACCURACY = 1e-4
+ENLARGED = 5
 pytestmark = [pytest.mark.slow, pytest.mark.one_backend]
 
 
@@ -60,38 +59,48 @@ def finish(*running: subprocess.Popen[str]) -> None:
             process.kill()
 
 
-def assert_same(one: Path, several: Path, accuracy: float, steps: int) -> None:
-    with np.load(one) as expected, np.load(several) as found:
-        assert set(found) == set(expected)
+def assert_same(folder: Path, several: Path, recipe: str, steps: int) -> None:
+    with (
+        np.load(folder / f"one-{recipe}.npz") as expected,
+        np.load(folder / f"rounded-{recipe}.npz") as moved,
+        np.load(several) as found,
+    ):
+        assert set(found) == set(expected) == set(moved)
         assert len(expected["steps"]) == steps
         # A network that had not learned would agree with anything.
         assert np.ptp(expected["steps"]) > 0.01
-        first = max(1e-5, accuracy / 10)
-        assert_close(found["steps"][:3], expected["steps"][:3], first, "steps")
         for name in expected:
-            assert_close(found[name], expected[name], accuracy, name)
+            size = np.abs(np.nan_to_num(expected[name])).max(initial=0)
+            enlarged = np.abs(np.nan_to_num(moved[name] - expected[name])).max(
+                initial=0
+            )
+            assert enlarged < 0.02 * size + 1e-4, f"{name}: nothing could be told"
+            assert_close(found[name], expected[name], name, ENLARGED * enlarged)
 
 
 def assert_close(
-    found: np.ndarray, expected: np.ndarray, accuracy: float, name: str
+    found: np.ndarray,
+    expected: np.ndarray,
+    name: str,
+    enlarged: float = 0.0,
 ) -> None:
     size = np.abs(np.nan_to_num(expected)).max(initial=0)
-    np.testing.assert_allclose(found, expected, 0, accuracy * size + 2e-6, err_msg=name)
+    accepted = max(ACCURACY * size + 2e-6, enlarged)
+    np.testing.assert_allclose(found, expected, 0, accepted, err_msg=name)
 
 
 def test_two_devices(tmp_path: Path) -> None:
     """Parts of 4 and 3 images; in the last batch of validation, of 1 and 0."""
     recipes = ["single", "places", "paper"]
-    finish(start(tmp_path, "one,mirrored", ",".join(recipes), "--batch", 7))
+    finish(start(tmp_path, "one,rounded,mirrored", ",".join(recipes), "--batch", 7))
     for recipe in recipes:
-        one, two = (tmp_path / f"{n}-{recipe}.npz" for n in ("one", "mirrored"))
-        assert_same(one, two, ACCURACY[recipe], steps=6)
+        assert_same(tmp_path, tmp_path / f"mirrored-{recipe}.npz", recipe, steps=6)
 
 
 def test_two_workers(tmp_path: Path) -> None:
     """Two processes end with the weights of one, and with the same."""
     recipes = ["single", "places"]
-    finish(start(tmp_path, "one", ",".join(recipes)))
+    finish(start(tmp_path, "one,rounded", ",".join(recipes)))
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
     running = []
     for index in range(2):
@@ -107,9 +116,8 @@ def test_two_workers(tmp_path: Path) -> None:
     finish(*running)
     for recipe in recipes:
         for index in range(2):
-            one = tmp_path / f"one-{recipe}.npz"
-            two = tmp_path / str(index) / f"workers-{recipe}.npz"
-            assert_same(one, two, ACCURACY[recipe], steps=6)
+            several = tmp_path / str(index) / f"workers-{recipe}.npz"
+            assert_same(tmp_path, several, recipe, steps=6)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
@@ -118,7 +126,7 @@ def test_data_parallelism_of_jax(tmp_path: Path) -> None:
     finish(
         start(
             tmp_path,
-            "one,data_parallel",
+            "one,rounded,data_parallel",
             ",".join(recipes),
             "--epochs",
             1,
@@ -127,8 +135,8 @@ def test_data_parallelism_of_jax(tmp_path: Path) -> None:
         )
     )
     for recipe in recipes:
-        one, two = (tmp_path / f"{n}-{recipe}.npz" for n in ("one", "data_parallel"))
-        assert_same(one, two, ACCURACY[recipe], steps=3)
+        several = tmp_path / f"data_parallel-{recipe}.npz"
+        assert_same(tmp_path, several, recipe, steps=3)
 
 
 def test_a_run_goes_on_with_other_devices(tmp_path: Path) -> None:
@@ -139,7 +147,7 @@ def test_a_run_goes_on_with_other_devices(tmp_path: Path) -> None:
             with np.load(tmp_path / f"{name}.npz") as found:
                 assert list(found) == list(expected)
                 for weight in expected:
-                    assert_close(found[weight], expected[weight], 1e-4, weight)
+                    assert_close(found[weight], expected[weight], weight)
 
 
 def free_ports(count: int) -> list[int]:
