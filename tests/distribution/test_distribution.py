@@ -2,12 +2,13 @@
 
 Scripts of their own: the devices of a process cannot be changed later on.
 
-Tolerance: sums over images are added up in another order, which is 1e-7 of a number, and
-learning enlarges that: Adam divides by the size of a gradient, next to nothing or not;
-where there are places the decoder starts from eigenvectors and least squares. By how
-much is measured: one device learns again from a teacher whose weights were moved by a
-rounding (6e-8 of each). Several devices may be off by 1e-4 of the largest of an array,
-plus 2e-6, or by five times what that rounding does, which is no more than 2 %.
+Tolerance: sums over images are added up in another order, which is 1e-7 of a number,
+and learning enlarges that: Adam divides by the size of a gradient, next to nothing or
+not; where there are places the decoder starts from eigenvectors and least squares. By
+how much is measured: one device learns again from a teacher whose weights were moved
+by a rounding (6e-8 of each). Several devices may be off by 1e-4 of the largest of an
+array, plus 2e-6, or by ten times what that rounding does (one draw of it tells the
+scale, no more), which itself is at most 2 %.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "distribution"
 ACCURACY = 1e-4
-ENLARGED = 5
+ENLARGED = 10
 pytestmark = [pytest.mark.slow, pytest.mark.one_backend]
 
 
@@ -71,9 +72,8 @@ def assert_same(folder: Path, several: Path, recipe: str, steps: int) -> None:
         assert np.ptp(expected["steps"]) > 0.01
         for name in expected:
             size = np.abs(np.nan_to_num(expected[name])).max(initial=0)
-            enlarged = np.abs(np.nan_to_num(moved[name] - expected[name])).max(
-                initial=0
-            )
+            change = np.nan_to_num(moved[name] - expected[name])
+            enlarged = np.abs(change).max(initial=0)
             assert enlarged < 0.02 * size + 1e-4, f"{name}: nothing could be told"
             assert_close(found[name], expected[name], name, ENLARGED * enlarged)
 
