@@ -20,9 +20,10 @@ from keras_explainer.datasets.feature_cache import FeatureCache
 
 FILTERS = 128
 PLACES = "this explainer with places"
+SINGLE = "this explainer, single filters"
 EXPLAINERS: dict[str, dict[str, Any]] = {
     "paper's explainer": {"recipe": "paper"},
-    "this explainer": {"recipe": "default"},
+    SINGLE: {"recipe": "single"},
     PLACES: {"recipe": "places"},
 }
 ABLATIONS: dict[str, dict[str, Any]] = {
@@ -44,7 +45,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 """What the recipe with places does without one of its ingredients."""
 CONSTANT = "constant position"
 SHUFFLED: dict[str, dict[str, Any]] = {
-    "shuffled teacher": {"recipe": "default"},
+    "shuffled teacher": {"recipe": "single"},
     "shuffled teacher with places": {"recipe": "places"},
 }
 METHODS = (CONSTANT, *DICTIONARIES, *EXPLAINERS, *SHUFFLED)

@@ -14,9 +14,9 @@ import keras_explainer as kx
 from benchmarks.core import shared_folder
 from benchmarks.parts.features import Category, load_category, load_teacher
 from benchmarks.parts.measure import map_figures
-from benchmarks.parts.methods import run_method
+from benchmarks.parts.methods import PLACES, SINGLE, run_method
 
-METHODS = ("this explainer", "NMF")
+METHODS = (PLACES, SINGLE, "NMF")
 CATEGORY = "dog"
 
 

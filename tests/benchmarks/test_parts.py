@@ -15,7 +15,8 @@ pytest.importorskip("sklearn")
 
 from benchmarks.parts.dictionaries import DICTIONARIES, train_cells  # noqa: E402
 from benchmarks.parts.measure import masked, ridge  # noqa: E402
-from benchmarks.parts.report import means, write_reports  # noqa: E402
+from benchmarks.parts.methods import PLACES  # noqa: E402
+from benchmarks.parts.report import by_category, means, write_reports  # noqa: E402
 
 pytestmark = pytest.mark.one_backend
 
@@ -84,16 +85,28 @@ def test_reports(tmp_path):
     }
     rows = [
         {"category": name, "method": method, "seed": 0, **figures, "ev_logits": value}
-        for method in ("PCA", "this explainer")
-        for name, value in (("dog", 0.5), ("cat", 0.7))
+        for method in ("PCA", PLACES)
+        for name, value in (("dog", 0.5), ("bear", 0.7))
     ]
     rows.append({**rows[0], "method": "constant position", "ev_logits": None})
     assert means(rows)["PCA"]["ev_logits"] == pytest.approx(0.6)
     assert means(rows)["PCA"]["dead_share"] == 0.25
     assert means(rows)["constant position"]["ev_logits"] is None
+    lines = by_category(rows)
+    column = lines[2].split("|").index(" EV logits ↑ ")
+    shown = {
+        line.split("|")[1].strip(" *"): line.split("|")[column] for line in lines[4:]
+    }
+    assert {name: float(value) for name, value in shown.items()} == {
+        "bear": 0.7,
+        "dog": 0.5,
+        "mean of those tuned on (1)": 0.5,
+        "mean of the others (1)": 0.7,
+        "mean of all (2)": 0.6,
+    }
     pytest.importorskip("matplotlib")
     table = write_reports(rows, tmp_path)
-    assert "| PCA | cat, dog; seed 0 | 0.500 |" in table and "–" in table
+    assert "| PCA | bear, dog; seed 0 | 0.500 |" in table and "–" in table
     with (tmp_path / "rows.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 5
     assert (tmp_path / "table.md").read_text() == table
