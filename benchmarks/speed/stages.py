@@ -20,7 +20,7 @@ from keras_explainer.datasets.feature_sequence import FeatureSequence
 from keras_explainer.datasets.image_array import ImageArray
 from keras_explainer.datasets.image_reader import ImageReader
 from keras_explainer.datasets.views import ViewSpec
-from keras_explainer.explanation.integrated_gradients import STEPS
+from keras_explainer.explanation.path_gradients import PathGradients
 from keras_explainer.export import saved_model
 
 PHOTOGRAPH = (375, 500)
@@ -134,5 +134,6 @@ def _explain_floor(made: Any, cache: FeatureCache, rates: Any) -> float:
         return made.teacher.head(made.decode(z)[last])["logits"]
 
     once = rates.floor(work_of(lambda x: made(x, training=False), tap))
-    path = 2 * STEPS * rates.floor(work_of(answer, encoding))
+    steps = PathGradients.of(made).steps
+    path = 2 * steps * rates.floor(work_of(answer, encoding))
     return len(cache) / len(tap) * (once + path)

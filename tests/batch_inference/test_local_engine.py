@@ -219,6 +219,9 @@ def test_interrupted(photos, light, tmp_path):
 def start(model, folder, output, fault):
     """The command in a process of its own, with odd workers, an image a part."""
     code = (
+        "import signal\n"
+        # A shell's background jobs are started with interrupts ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from keras_explainer.batch_inference import local_engine\n"
         "from keras_explainer.cli.main import main\n"
         "local_engine._WORKER = 'odd_worker'\n"
