@@ -129,7 +129,7 @@ def test_more_steps_are_more_complete(measured, images):
                 for item in measured.explain(images, steps=steps, verbose=0)
             ]
         )
-        for steps in (1, 8, 128)
+        for steps in (1, 8, 256)
     ]
     assert errors[2] < 2e-3
     assert errors[2] < errors[1] < errors[0]

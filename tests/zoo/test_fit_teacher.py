@@ -57,7 +57,7 @@ def data(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def fitted(data: Path, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("fitted") / "colours"
-    settings = FitSettings(**{**QUICK.__dict__, "epochs": 6})
+    settings = FitSettings(**{**QUICK.__dict__, "epochs": 6, "learning_rate": 1e-3})
     kx.zoo.fit_teacher("AlexNet", data, out, settings=settings, **SMALL)
     return out
 
