@@ -44,7 +44,7 @@ class Recipe:
         places: groups of filters that share a place, see `GroupedPartConv2D`; 0 gives
             each filter a place of its own. Places are learned first, from positions in
             views alone, and then kept: the decoder learns to read them (see
-            `learn_places`). The number of filters must be a multiple.
+            `PlaceLearner`). The number of filters must be a multiple.
         place_epochs: passes over the images to learn places.
         place_views: views of an image in one step of these; from 2 to `views`.
         detectors: filters of the first interpretable layer where there are places.

@@ -6,17 +6,13 @@ what needs a network, other files or another program is a `console` block.
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from page_blocks import BLOCK, ROOT, run_blocks
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 # They presuppose a run or a server: test_presupposing_pages.py runs them.
 NOT_RUN = {"explanations.md", "serving.md", "serve.md"}
 PAGES = sorted(
@@ -39,25 +35,9 @@ pytestmark = pytest.mark.one_backend
 @pytest.mark.parametrize("page", WITH_CODE)
 def test_code_runs(page: str, tmp_path: Path) -> None:
     """One script of all the page's blocks, as a reader would type them."""
-    lines = ["import subprocess, sys"]
-    for kind, code in BLOCK.findall((DOCS / page).read_text(encoding="utf-8")):
-        if kind == "python":
-            lines.append(code)
-        elif kind == "bash":
-            lines.append(f"subprocess.run(['bash', '-ec', {code!r}], check=True)")
-    script = tmp_path / "page.py"
-    script.write_text("\n".join(lines), encoding="utf-8")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        [sys.executable, script.name],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=1200,
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    blocks = BLOCK.findall((DOCS / page).read_text(encoding="utf-8"))
+    run_blocks(blocks, tmp_path, timeout=1200)
 
 
 def test_links_lead_somewhere() -> None:

@@ -6,22 +6,19 @@ or another program is left out: `LEFT_OUT` names it, and what tests it.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from page_blocks import BLOCK, ROOT, run_blocks
 
-ROOT = Path(__file__).resolve().parents[2]
 for name in ("runs", "serving"):
     sys.path.append(str(ROOT / "tests" / name))
 
-BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(r"^\S.*(?:\n[ \t]+.*)*", re.MULTILINE)
 
 PAGES = {
@@ -64,6 +61,8 @@ ADDED = {
     r"^keras-explainer teacher fit ": " --weights none --epochs 1 --image-size 64x64",
 }
 """Options that make a command short, or spare it the public weights."""
+
+TIMEOUT = 1800
 
 pytestmark = pytest.mark.one_backend
 
@@ -127,26 +126,6 @@ def make_what_is_presupposed(folder: Path, page: str) -> None:
     (run.path.parent.parent / "names.json").write_text(names)
 
 
-def run_all(blocks: list[tuple[str, str]], presupposed: str, folder: Path) -> None:
-    """One script of all blocks, as a reader would type them."""
-    lines = ["import subprocess", presupposed]
-    for kind, code in blocks:
-        if kind == "bash":
-            code = f"subprocess.run(['bash', '-ec', {code!r}], check=True)"
-        lines.append(code)
-    (folder / "page.py").write_text("\n".join(lines), encoding="utf-8")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        [sys.executable, "page.py"],
-        cwd=folder,
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=1800,
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-
-
 @contextmanager
 def served(models: Path) -> Iterator[tuple[str, str]]:
     """The tests' own server of all models; its addresses of REST and gRPC."""
@@ -178,7 +157,7 @@ def test_code_runs(page: str, tmp_path: Path) -> None:
             blocks.append((kind, code + "".join(added)))
     asks = [at for at, (_, code) in enumerate(blocks) if "localhost:" in code]
     first = asks[0] if asks else len(blocks)
-    run_all(blocks[:first], PAGES[page], tmp_path)
+    run_blocks(blocks[:first], tmp_path, TIMEOUT, PAGES[page])
     if not asks:
         return
     with served(tmp_path / "models") as (rest, grpc):
@@ -191,4 +170,4 @@ def test_code_runs(page: str, tmp_path: Path) -> None:
             )
             for kind, code in blocks[first:]
         ]
-        run_all(rest_of_it, PAGES[page], tmp_path)
+        run_blocks(rest_of_it, tmp_path, TIMEOUT, PAGES[page])
