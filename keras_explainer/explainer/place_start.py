@@ -19,8 +19,8 @@ from keras_explainer.layers.set_centre import set_centre
 if TYPE_CHECKING:
     from keras_explainer.explainer.explainer import Explainer
 
-STEADY_SHARE = 0.375
-FAR_ENOUGH = 2.0
+FAR_ENOUGH = 1.5
+STEADINESS_POWER = 8.0
 FIRING_SHARE = 0.95
 READING_SCALE = 0.3
 SILENT_SHARE = 0.3
@@ -92,10 +92,12 @@ def start_groups(
 def choose_places(maps: np.ndarray, boxes: np.ndarray, count: int) -> np.ndarray:
     """Indices of the places to keep, `(count,)`.
 
-    Of those that fire on nearly all images and are steadiest between views, one after
-    the other the one that is farthest from those taken: the mean over images of the
-    distance to the nearest, where `FAR_ENOUGH` cells are as good as more. Without that
-    limit it is the places that wander which are far from all others.
+    First the steadiest between views, then one after the other that with the most
+    distance times steadiness: the mean over images of the distance to the nearest
+    that is taken, where `FAR_ENOUGH` cells are as good as more, and the inverse of the
+    equivariance error to the power of `STEADINESS_POWER`. Without the limit it is the
+    places that wander which are far from all others. Places that are silent on
+    more than a few images come last.
 
     Args:
         maps: `(N, V, H, W, D)`; view 0 is the image.
@@ -104,22 +106,24 @@ def choose_places(maps: np.ndarray, boxes: np.ndarray, count: int) -> np.ndarray
     """
     error = equivariance_error(maps, boxes)
     images = maps[:, 0].reshape(len(maps), -1, maps.shape[-1])
-    fires = (images.max(1) > 0).mean(0) > FIRING_SHARE
-    order = np.argsort(np.where(fires, error, np.inf), kind="stable")
-    able = int(fires.sum())
-    kept = order[: max(count, min(able, round(STEADY_SHARE * len(order))))]
-    cell = images[..., kept].argmax(1)
+    firing = (images.max(1) > 0).mean(0) > FIRING_SHARE
+    cell = images.argmax(1)
     width = maps.shape[3]
     points = np.stack([cell // width, cell % width], -1).astype("float64")
-    taken = [0]
+    error = np.maximum(error, 1e-9)
+    seen = np.isfinite(error)
+    worth = np.where(seen, error.min() / np.where(seen, error, 1.0), 0.0)
+    worth **= STEADINESS_POWER
+    worth[~firing] *= 1e-9
+    taken = [int(worth.argmax())]
     nearest = np.full(cell.shape, FAR_ENOUGH)
     while len(taken) < count:
         step = points - points[:, taken[-1:]]
         nearest = np.minimum(nearest, np.hypot(step[..., 0], step[..., 1]))
-        gain = nearest.mean(0)
+        gain = nearest.mean(0) * worth
         gain[taken] = -1
         taken.append(int(gain.argmax()))
-    return kept[np.array(taken)]
+    return np.array(taken)
 
 
 def _readings(

@@ -1,0 +1,96 @@
+"""The README's figures of parts are those of the committed rows, and of all of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT))
+pytest.importorskip("sklearn")
+
+from benchmarks.parts.categories import TUNING  # noqa: E402
+from benchmarks.parts.methods import CONSTANT, PLACES  # noqa: E402
+
+pytestmark = pytest.mark.one_backend
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ROWS = json.loads((ROOT / "benchmarks/results/parts/rows.json").read_text())
+TEACHER = "teacher channels"
+CATEGORIES = {row["category"] for row in ROWS if row["method"] == CONSTANT}
+LINES = {
+    "part tracking share ↑": ("part_tracking_share", 2),
+    "distinct positions ↑": ("distinct_positions", 1),
+    "concentration ↑": ("concentration", 2),
+    "location instability ↓": ("location_instability", 3),
+    "landmark error ↓": ("landmark_error", 3),
+    "explained variance of the logits ↑": ("ev_logits", 2),
+    "the same by the parts alone ↑": ("ev_parts", 2),
+    "agreement with the teacher ↑": ("agreement", 2),
+    "agreement by the parts alone ↑": ("agreement_parts", 2),
+    "share of the parts `p`": ("p", 2),
+}
+
+
+def _mean(method: str, name: str, wanted: Callable[[str], bool]) -> float:
+    rows = [
+        row
+        for row in ROWS
+        if row["method"] == method and row["seed"] == 0 and wanted(row["category"])
+    ]
+    assert len(CATEGORIES) == 20
+    assert {row["category"] for row in rows} == set(filter(wanted, CATEGORIES))
+    return mean(row[name] for row in rows)
+
+
+def _cells(label: str) -> list[str]:
+    found = re.search(rf"^\| {re.escape(label)} \|(.*)\|$", README, re.MULTILINE)
+    assert found, f"The README has no line '{label}'."
+    return [cell.strip() for cell in found[1].split("|")]
+
+
+def _number(cell: str) -> str:
+    return cell.replace("*", "").split(" ")[0].replace("−", "-")
+
+
+@pytest.mark.parametrize("label", LINES)
+def test_readme_says_what_was_measured(label: str) -> None:
+    name, digits = LINES[label]
+    every, others = _cells(label)[:2]
+    assert _number(every) == f"{_mean(PLACES, name, lambda _: True):.{digits}f}"
+    told = _mean(PLACES, name, lambda category: category not in TUNING)
+    assert _number(others) == f"{told:.{digits}f}"
+
+
+def test_readme_controls() -> None:
+    def every(_: Any) -> bool:
+        return True
+
+    controls: dict[str, tuple[str, str, int]] = {
+        "location instability ↓": (CONSTANT, "location_instability", 3),
+        "landmark error ↓": (PLACES, "landmark_mean_predictor", 3),
+        "agreement with the teacher ↑": (PLACES, "agreement_constant", 2),
+    }
+    for label, (method, name, digits) in controls.items():
+        value = f"{_mean(method, name, every):.{digits}f}"
+        assert _cells(label)[3].endswith(f": {value}")
+    for label in ("part tracking share ↑", "landmark error ↓"):
+        told = f"{_mean(TEACHER, LINES[label][0], every):.3f}"
+        assert _number(_cells(label)[2]) == told
+
+
+def test_readme_spread_of_tracking() -> None:
+    found = [
+        row["part_tracking_share"]
+        for row in ROWS
+        if row["method"] == PLACES and row["seed"] == 0
+    ]
+    told = _cells("part tracking share ↑")[0]
+    assert told.endswith(f"({min(found):.2f} to {max(found):.2f})")
