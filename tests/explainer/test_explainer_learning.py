@@ -84,6 +84,7 @@ def test_the_teacher_is_left_alone_after_an_error(images):
     assert state(teacher.model) == before
 
 
+@one_backend
 def test_p_moves(small_teacher, images):
     """A large eta draws it up, none lets it go where the reconstruction wants it."""
     start, ends = 0.3, {}
