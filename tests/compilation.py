@@ -74,6 +74,27 @@ def numpy_initializers() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def not_compiled() -> Iterator[None]:
+    """Within it explainers learn eagerly, which is faster for a few steps.
+
+    Not on JAX, which then compiles each operation by itself.
+    """
+    from keras_explainer.explainer import Explainer
+
+    if keras.backend.backend() == "jax":
+        yield
+        return
+    compile_ = Explainer.compile
+
+    def eagerly(self: Explainer, *arguments: Any, **settings: Any) -> None:
+        compile_(self, *arguments, **settings, run_eagerly=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Explainer, "compile", eagerly)
+        yield
+
+
 def _of(values: Any) -> Any:
     """An initializer's call whose values, or value, NumPy gives."""
 

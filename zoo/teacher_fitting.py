@@ -247,6 +247,8 @@ class _Fit:
     def learn(self, resume: bool) -> list[dict[str, Any]]:
         """Learns the epochs that are missing; the log of all."""
         rows: list[dict[str, Any]] = []
+        # TensorFlow traces twice a step that makes variables.
+        self.model.optimizer.build(self.model.trainable_variables)
         state = self.folder / STATE
         if resume and state.exists():
             kept = TrainingState.read(

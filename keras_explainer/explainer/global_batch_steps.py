@@ -27,14 +27,13 @@ class GlobalBatchSteps:
         return global_batch.step_logs(super().test_step(*args))  # type: ignore[misc]
 
     def _maybe_symbolic_build(self, *_: Any, **__: Any) -> None:
-        """Under a strategy, builds the optimiser; the network is built when it is made.
+        """Builds the optimiser; the network is built when it is made.
 
-        Keras would look at the first batch, as the mean of the replicas' parts of it,
-        and fail where these are of unequal size.
+        TensorFlow traces twice a step that makes variables, which is most of the wait
+        for the first one. Under a strategy Keras would look at the first batch, as the
+        mean of the replicas' parts of it, and fail where these are of unequal size.
         """
         optimizer = getattr(self, "optimizer", None)
-        if optimizer is None or optimizer.built:
-            return
-        if getattr(self, "_distribute_strategy", None) is not None:
+        if optimizer is not None and not optimizer.built:
             with global_batch.strategy_scope(self):
                 optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]

@@ -21,6 +21,7 @@ SILENT_SHARE = 0.7
 CLIPPED_SHARE = 0.02
 MOST_CELLS = 30_000
 CANDIDATES = 8
+SMALLEST_POWER = 1e-9
 
 
 def start_detectors(
@@ -181,8 +182,15 @@ def spherical_kmeans(
 
 def principal_directions(vectors: np.ndarray, count: int) -> np.ndarray:
     """The first principal directions, `(count, C)`; both signs of them past `C`."""
-    centred = vectors - vectors.mean(0)
-    directions = np.linalg.eigh(centred.T.astype("float64") @ centred)[1][:, ::-1].T
+    centred = (vectors - vectors.mean(0)).astype("float64")
+    if count < len(centred) < centred.shape[1]:
+        # Of the two products with the same directions, the smaller one.
+        powers, shares = np.linalg.eigh(centred @ centred.T)
+        if powers[-count] > SMALLEST_POWER * powers[-1]:
+            directions = shares[:, ::-1][:, :count].T @ centred
+            directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+            return directions.astype("float32")
+    directions = np.linalg.eigh(centred.T @ centred)[1][:, ::-1].T
     directions = np.concatenate([directions, -directions])
     return np.resize(directions, (count, vectors.shape[1])).astype("float32")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ from typer.testing import CliRunner
 sys.path.append(str(Path(__file__).resolve().parents[1] / "runs"))
 
 import drawn_data
+from compilation import not_compiled
 
 from keras_explainer.cli.main import app
-from keras_explainer.explainer import Explainer
 
 SETTINGS = ["--set", "batch_size=8", "--set", "views=2"]
 SETTINGS += ["--recipe", "single", "--filters", "4"]
@@ -30,19 +29,6 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def teacher_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return drawn_data.write_teacher(tmp_path_factory.mktemp("teacher") / "small.keras")
-
-
-@contextmanager
-def not_compiled() -> Iterator[None]:
-    """Learning runs eagerly, which is faster for a few steps."""
-    compile_ = Explainer.compile
-
-    def eagerly(self: Explainer, *arguments: Any, **settings: Any) -> None:
-        compile_(self, *arguments, **settings, run_eagerly=True)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Explainer, "compile", eagerly)
-        yield
 
 
 @pytest.fixture

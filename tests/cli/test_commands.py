@@ -285,12 +285,12 @@ def test_help_and_version(command):
         assert f"keras-explainer {name}" in done.stdout
 
 
-# Two commands in one process, each as the installed script runs it.
-TWICE = """
-import sys
+# Commands in one process, each as the installed script runs it.
+COMMANDS = """
+import json, sys
 from keras_explainer.cli.main import main
 
-for arguments in (["evaluate", "run", "--json", "-"], ["evaluate", "nowhere"]):
+for arguments in json.loads(sys.argv[1]):
     sys.argv[1:] = arguments
     try:
         main()
@@ -309,6 +309,14 @@ def test_as_a_process(images, teacher_file, tmp_path):
     }
     environment["KERAS_BACKEND"] = keras.backend.backend()
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
+    train = [
+        *("train", "--teacher", str(teacher_file), "--tap", "tap"),
+        *("--data", str(images), "--category", "dog", "--out", "run"),
+        *("--recipe", "single", "--filters", "3", "--epochs", "1", "--batch-size", "8"),
+        *("--set", "views=1", "--set", "views_per_step=1"),
+        *("--set", "equivariance_weight=0"),
+    ]
+    evaluate = ["evaluate", "run", "--json", "-"]
 
     def process(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -320,23 +328,18 @@ def test_as_a_process(images, teacher_file, tmp_path):
             check=False,
         )
 
-    done = process(
-        *("-m", "keras_explainer.cli", "train"),
-        *("--teacher", str(teacher_file), "--tap", "tap"),
-        *("--data", str(images), "--category", "dog", "--out", "run"),
-        *("--recipe", "single", "--filters", "3", "--epochs", "1", "--batch-size", "8"),
-        *("--set", "views=1", "--set", "views_per_step=1"),
-        *("--set", "equivariance_weight=0"),
+    done = process("-m", "keras_explainer.cli", "--version")
+    assert done.stdout == f"keras-explainer {__version__}\n", done.stderr
+    commands = [train, evaluate, ["evaluate", "nowhere"]]
+    done = process("-c", COMMANDS, json.dumps(commands))
+    assert done.returncode == 0, done.stderr
+    learned, figures, nothing = done.stdout.split("exit 0\n")
+    assert "3 filters for small, learned from 8 images" in learned
+    assert json.loads(figures)["data"]["category"] == "dog"
+    assert nothing == "exit 2\n"
+    assert done.stderr.startswith(
+        "exit 0\nexit 0\nError: There is no run folder nowhere."
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert "3 filters for small, learned from 8 images" in done.stdout
-    done = process("-c", TWICE)
-    assert done.returncode == 0, done.stderr
-    shown, _, after = done.stdout.partition("exit 0\n")
-    assert json.loads(shown)["data"]["category"] == "dog"
-    assert after == "exit 2\n"
-    assert done.stderr.startswith("exit 0\nError: There is no run folder nowhere.")
 
 
 @pytest.mark.one_backend

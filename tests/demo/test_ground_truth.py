@@ -28,7 +28,7 @@ def test_without_distractors_nothing_follows_them():
 
 def test_figures_fall_when_the_truth_is_another_images():
     """Compared with the parts of other images, the same filters follow none."""
-    drawn = Creatures(96, ["griffin"], seed=12).generate(240)
+    drawn = Creatures(96, ["griffin"], seed=12).generate(120)
     explainer = zoo.load("creatures")
     found = ground_truth(explainer, drawn)
     turned = np.roll(np.arange(len(drawn)), 1)
@@ -49,4 +49,4 @@ def test_figures_fall_when_the_truth_is_another_images():
         found["explainer"]["mask_iou"]["iou"]
         > 2 * (found["explainer"]["mask_iou"]["chance"])
     )
-    assert found["images"] == control["images"] == 240
+    assert found["images"] == control["images"] == 120

@@ -16,15 +16,22 @@ from keras_explainer.explainer.place_learner import PlaceLearner
 BACKEND = keras.backend.backend()
 # JAX compiles one operation at a time if told to run eagerly, which takes far longer.
 EAGER: dict[str, Any] = {} if BACKEND == "jax" else {"run_eagerly": True}
+WORTH_COMPILING = 18
+"""Steps of which a compiled one, with what compiling takes, is as quick."""
 
 
-def made(teacher: Any, optimizer: Any = "adam", **settings: Any) -> Explainer:
-    """A compiled explainer with 6 filters, of two views an image."""
+def made(
+    teacher: Any, optimizer: Any = "adam", *, steps: int = 1, **settings: Any
+) -> Explainer:
+    """A compiled explainer with 6 filters, of two views an image.
+
+    Eager, unless it is to make more `steps` than are worth compiling.
+    """
     settings.setdefault("filters", 6)
     if "recipe" not in settings:
         settings.setdefault("views", 2)
     explainer = Explainer(teacher, **{"recipe": "single", **settings})
-    explainer.compile(optimizer, **EAGER)
+    explainer.compile(optimizer, **(EAGER if steps < WORTH_COMPILING else {}))
     return explainer
 
 

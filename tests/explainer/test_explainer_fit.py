@@ -166,6 +166,7 @@ def test_without_a_key_the_teacher_runs_in_every_epoch(small_teacher, images, ca
     assert np.isfinite(explainer.history.history["loss"]).all()
 
 
+@one_backend
 def test_the_teacher_runs_once_per_image_and_view(small_teacher, images, tmp_path):
     with CountedTeacher(small_teacher) as counted:
         explainer = learned(

@@ -84,6 +84,7 @@ def test_the_teacher_is_left_alone_after_an_error(images):
     assert state(teacher.model) == before
 
 
+@one_backend
 def test_p_moves(small_teacher, images):
     """A large eta draws it up, none lets it go where the reconstruction wants it."""
     start, ends = 0.3, {}
@@ -146,7 +147,8 @@ def test_learning_goes_on_as_if_it_had_not_stopped(small_teacher, images):
 
 @one_backend
 def test_rate_of_a_named_optimiser_warms_up_and_decays(small_teacher, images):
-    explainer, rates = made(small_teacher, views=1, views_per_step=1), []
+    explainer = made(small_teacher, steps=20, views=1, views_per_step=1)
+    rates = []
     note = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: rates.append(
             float(explainer.optimizer.learning_rate)
@@ -313,6 +315,7 @@ def test_equivariance_is_learned(small_teacher):
         views=4,
         equivariance_weight=20.0,
         optimizer=keras.optimizers.Adam(1e-2),
+        steps=24,
         fit={"epochs": 8, "batch_size": 8, "validation_split": 0.25},
     )
     logged = explainer.history.history["val_equivariance_loss"]

@@ -28,6 +28,8 @@ PLACES = {
     "detectors": 8,
     "place_epochs": 4,
 }
+FEW_STEPS = {**PLACES, "place_epochs": 2, "steps_per_epoch": 1}
+"""Where it does not matter how well places are learned."""
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def test_a_group_is_in_one_place(grouped):
 @pytest.mark.one_backend
 def test_the_seed_decides_and_files_keep_all(small_teacher, tmp_path):
     images = make_images(24)
-    first, second = (learned(small_teacher, images, **PLACES) for _ in range(2))
+    first, second = (learned(small_teacher, images, **FEW_STEPS) for _ in range(2))
     for mine, theirs in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     first.save(tmp_path / "a.keras")
@@ -79,13 +81,13 @@ def test_the_seed_decides_and_files_keep_all(small_teacher, tmp_path):
 @pytest.mark.parametrize("answer", [None, "sigmoid"])
 def test_other_teachers(answer):
     """Without a head, with several answers."""
-    explainer = learned(make_teacher(answer=answer), make_images(24), **PLACES)
+    explainer = learned(make_teacher(answer=answer), make_images(24), **FEW_STEPS)
     assert np.isfinite(explainer.history.history["loss"]).all()
 
 
 @pytest.mark.one_backend
 def test_a_decoder_that_is_no_copy(small_teacher):
-    explainer = learned(small_teacher, make_images(24), decoder="conv", **PLACES)
+    explainer = learned(small_teacher, make_images(24), decoder="conv", **FEW_STEPS)
     assert np.isfinite(explainer.history.history["parts_loss"]).all()
 
 

@@ -90,6 +90,21 @@ def test_principal_directions_past_the_channels_have_both_signs() -> None:
     np.testing.assert_allclose(found[3:], -found[:3], atol=1e-6)
 
 
+def test_principal_directions_of_fewer_vectors_than_channels() -> None:
+    """Also where the vectors have less to show than directions are asked for."""
+    random = np.random.default_rng(0)
+    for vectors, count in (
+        (random.normal(size=(20, 50)), 7),
+        (random.normal(size=(20, 3)) @ random.normal(size=(3, 50)), 7),
+    ):
+        found = principal_directions(vectors.astype("float32"), count)
+        np.testing.assert_allclose(found @ found.T, np.eye(count), atol=1e-5)
+        _, spread, expected = np.linalg.svd(vectors - vectors.mean(0))
+        shown = int((spread > 1e-6).sum())
+        agreement = np.abs((found * expected[:count]).sum(1))
+        np.testing.assert_allclose(agreement[:shown], 1, atol=1e-4)
+
+
 def scene(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """A mark in channel 0 that moves with the image, over noise in the others."""
     random = np.random.default_rng(seed)

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import drawn_data
-import keras
 import pytest
+from compilation import not_compiled
 
 from keras_explainer import runs
-from keras_explainer.explainer import Explainer
 from keras_explainer.teachers import Teacher
 
 ROOT = Path(__file__).resolve().parents[2]
 
 RECIPE = {"batch_size": 6, "views": 2, "ordinary_drop": 0.3}
 """Random drop and two views: what a resumed run could get wrong."""
+
+LIGHT = {
+    **RECIPE,
+    "batch_size": 16,
+    "views": 1,
+    "views_per_step": 1,
+    "equivariance_weight": 0.0,
+    "separation_weight": 0.0,
+    "warm_start": False,
+}
+"""A step an epoch, for tests of what happens around learning."""
 
 
 @pytest.fixture(scope="session")
@@ -53,38 +63,37 @@ def config(images: Path, teacher: Teacher) -> runs.RunConfig:
 
 
 @pytest.fixture(scope="session")
+def light(config: runs.RunConfig) -> runs.RunConfig:
+    """The configuration with steps that take little."""
+    recipe = runs.resolve_recipe("single", LIGHT)
+    return replace(config, explainer=replace(config.explainer, recipe=recipe))
+
+
+@pytest.fixture(scope="session")
 def run(
     tmp_path_factory: pytest.TempPathFactory, config: runs.RunConfig, teacher: Teacher
 ) -> runs.RunFolder:
     """A run that was never interrupted."""
-    return runs.train(
-        tmp_path_factory.mktemp("runs") / "whole", config, teacher=teacher
-    )
+    with not_compiled():
+        return runs.train(
+            tmp_path_factory.mktemp("runs") / "whole", config, teacher=teacher
+        )
 
 
 @pytest.fixture
-def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Learns without compiling, which is faster for a few steps.
-
-    Not on JAX, which then compiles each operation by itself.
-    """
-    if keras.backend.backend() == "jax":
-        return
-    compile_ = Explainer.compile
-
-    def eagerly(self: Explainer, *arguments: Any, **settings: Any) -> None:
-        compile_(self, *arguments, **settings, run_eagerly=True)
-
-    monkeypatch.setattr(Explainer, "compile", eagerly)
+def eager() -> Iterator[None]:
+    """Learns without compiling."""
+    with not_compiled():
+        yield
 
 
 @pytest.fixture
-def changed(config: runs.RunConfig) -> Callable[..., runs.RunConfig]:
-    """The configuration with some settings of one section changed."""
+def changed(light: runs.RunConfig) -> Callable[..., runs.RunConfig]:
+    """The light configuration with some settings of one section changed."""
 
     def change(section: str, **settings: Any) -> runs.RunConfig:
-        part = replace(getattr(config, section), **settings)
-        return replace(config, **{section: part})
+        part = replace(getattr(light, section), **settings)
+        return replace(light, **{section: part})
 
     return change
 

@@ -242,7 +242,7 @@ def test_one_annotated_image(explainer, test_images):
 
 
 @pytest.mark.one_backend
-def test_a_teacher_without_a_head_has_no_answer(tmp_path, config, eager):
+def test_a_teacher_without_a_head_has_no_answer(tmp_path, light, eager):
     layers = drawn_data.keras.layers
     model = drawn_data.small_model()
     trunk = drawn_data.keras.Model(
@@ -252,9 +252,9 @@ def test_a_teacher_without_a_head_has_no_answer(tmp_path, config, eager):
     headless = runs.make_teacher(tmp_path / "trunk.keras", tap="tap", targets=["high"])
     assert headless.logits_activation is None
     config = replace(
-        config,
+        light,
         teacher=headless.source,
-        learning=replace(config.learning, epochs=1),
+        learning=replace(light.learning, epochs=1),
     )
     run = runs.train(tmp_path / "run", config, teacher=headless)
     found = runs.evaluate(run, teacher=headless)["explainer"]

@@ -230,8 +230,8 @@ def test_a_run_that_is_being_learned_says_so(copy):
 
 
 @pytest.fixture
-def short(config):
-    return replace(config, learning=replace(config.learning, epochs=2))
+def short(light):
+    return replace(light, learning=replace(light.learning, epochs=2))
 
 
 @pytest.mark.one_backend
@@ -344,8 +344,8 @@ def test_an_explainer_that_cannot_be_saved_whole_leaves_the_old_one(
 
 
 def _packed(path: Path) -> None:
-    """Zeros that would fill a GiB."""
-    np.savez_compressed(path, head=np.zeros(1 << 30, np.uint8))
+    """Zeros that fill a thousand times what they take on the disk."""
+    np.savez_compressed(path, head=np.zeros(1 << 24, np.uint8))
 
 
 def _without_epochs(path: Path) -> None:
@@ -357,12 +357,12 @@ def _pickled(path: Path) -> None:
 
 
 @pytest.mark.one_backend
-def test_a_damaged_backup_is_refused(config, teacher, tmp_path, eager):
+def test_a_damaged_backup_is_refused(light, teacher, tmp_path, eager):
     from test_training import Interrupt
 
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        runs.train(out, config, teacher=teacher, callbacks=[Interrupt(1, 0)])
+        runs.train(out, light, teacher=teacher, callbacks=[Interrupt(1, 0)])
     backup = out / "backup" / "state.npz"
     data = bytearray(backup.read_bytes())
     data[len(data) // 2] ^= 0xFF
@@ -371,9 +371,13 @@ def test_a_damaged_backup_is_refused(config, teacher, tmp_path, eager):
         runs.resume(out, teacher=teacher)
     with np.load(backup, allow_pickle=False) as arrays:
         assert "head" in arrays.files
-    for change in (_packed, _without_epochs, _pickled):
+    for change, found in (
+        (_packed, r"head\.npy is packed"),
+        (_without_epochs, "its epoch is missing"),
+        (_pickled, "allow_pickle"),
+    ):
         change(backup)
-        with pytest.raises(RunError, match="is damaged"):
+        with pytest.raises(RunError, match=f"is damaged .*{found}"):
             runs.resume(out, teacher=teacher)
     state = runs.TrainingState([np.zeros(3)], [], {"epoch": 1, "rows": []})
     state.write(backup)

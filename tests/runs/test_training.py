@@ -57,15 +57,10 @@ def logged(run: runs.RunFolder) -> list[dict[str, Any]]:
     return [{k: v for k, v in row.items() if k != "seconds"} for row in run.history]
 
 
-def test_one_seed_gives_the_same_weights(run, config, teacher, tmp_path):
-    again = runs.train(tmp_path / "again", config, teacher=teacher)
-    assert_same(weights_of(again, teacher), weights_of(run, teacher))
-    assert logged(again) == logged(run)
-
-
 def test_an_interrupted_run_ends_with_the_weights_of_one_that_was_not(
-    run, config, teacher, tmp_path
+    run, config, teacher, tmp_path, eager
 ):
+    """So do two runs of one seed: the first interruption leaves no epoch behind."""
     out = tmp_path / "resumed"
     for epoch, batch, done in ((0, 1, 0), (1, 1, 1), (2, 0, 2)):
         with pytest.raises(KeyboardInterrupt):
@@ -95,14 +90,16 @@ def test_an_interrupted_run_ends_with_the_weights_of_one_that_was_not(
 def test_early_stopping_keeps_the_best_weights_also_when_resumed(
     changed, teacher, tmp_path, eager
 ):
-    config = changed(
-        "learning", epochs=6, patience=2, validation_share=0.25, monitor="val_p"
+    light = changed(
+        "learning", epochs=6, patience=1, validation_share=0.25, monitor="val_p"
     )
-    # p is pushed up by its loss until it is taken away by a huge step.
+    # At this rate p soon goes past where the reconstruction wants it, and back.
+    recipe = runs.resolve_recipe(light.explainer.recipe, {"learning_rate": 0.1})
+    config = replace(light, explainer=replace(light.explainer, recipe=recipe))
     whole = runs.train(tmp_path / "whole", config, teacher=teacher)
     values = [row["val_p"] for row in whole.history]
     best = int(np.argmax(values))
-    assert len(values) == min(6, best + 3)
+    assert best > 0 and len(values) == best + 2 < 6
     share = whole.load_explainer(teacher).share
     np.testing.assert_allclose(share, values[best], rtol=1e-6)
 
@@ -120,9 +117,9 @@ def test_early_stopping_keeps_the_best_weights_also_when_resumed(
 
 @pytest.mark.one_backend
 def test_divergence_keeps_the_last_good_weights_and_says_so(
-    changed, config, teacher, tmp_path, eager
+    changed, light, teacher, tmp_path, eager
 ):
-    recipe = runs.resolve_recipe(config.explainer.recipe, {"learning_rate": 1e30})
+    recipe = runs.resolve_recipe(light.explainer.recipe, {"learning_rate": 1e30})
     wild = changed("explainer", recipe=recipe)
     out = tmp_path / "wild"
     with pytest.raises(DivergenceError, match="last good epoch") as caught:
@@ -183,12 +180,12 @@ def test_overwrite_replaces_a_run_and_nothing_else(
 
 @pytest.mark.one_backend
 def test_resuming_with_other_settings_or_images_is_refused(
-    config, changed, teacher, images, tmp_path, eager
+    light, teacher, images, tmp_path, eager
 ):
     data = tmp_path / "data"
     shutil.copytree(images, data)
     out = tmp_path / "run"
-    own = replace(config, data=replace(config.data, directory=str(data)))
+    own = replace(light, data=replace(light.data, directory=str(data)))
     with pytest.raises(KeyboardInterrupt):
         runs.train(out, own, teacher=teacher, callbacks=[Interrupt(1, 0)])
     other = replace(own, learning=replace(own.learning, epochs=9))
@@ -240,11 +237,11 @@ def test_an_interrupted_run_with_places_ends_with_the_same_weights(
 
 @pytest.mark.one_backend
 def test_a_run_begun_with_other_software_goes_on_and_says_so(
-    config, teacher, tmp_path, eager, caplog
+    light, teacher, tmp_path, eager, caplog
 ):
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        runs.train(out, config, teacher=teacher, callbacks=[Interrupt(1, 0)])
+        runs.train(out, light, teacher=teacher, callbacks=[Interrupt(1, 0)])
     path = out / "config.json"
     content = json.loads(path.read_text())
     content["versions"] |= {"keras": "3.0.0", "backend": "abacus"}
@@ -331,6 +328,8 @@ def test_the_teacher_runs_once_per_image_and_view(
     changed, teacher, tmp_path, monkeypatch, eager
 ):
     config = changed("learning", epochs=1, cache_dir=str(tmp_path / "cache"))
+    recipe = runs.resolve_recipe(config.explainer.recipe, {"views": 2})
+    config = replace(config, explainer=replace(config.explainer, recipe=recipe))
     counted = []
     extract = teacher.extract
 
@@ -390,10 +389,10 @@ def test_a_teacher_is_needed(config, changed, tmp_path):
 
 @pytest.mark.one_backend
 def test_a_teacher_object_without_a_source_is_handed_over_again(
-    config, tmp_path, eager, images
+    light, tmp_path, eager, images
 ):
     made = Teacher(drawn_data.small_model(), tap="tap", targets=["high"])
-    config = replace(config, teacher=None, learning=replace(config.learning, epochs=1))
+    config = replace(light, teacher=None, learning=replace(light.learning, epochs=1))
     run = runs.train(tmp_path / "run", config, teacher=made)
     assert run.config.teacher is None
     with pytest.raises(RunError, match="hand it over again"):
