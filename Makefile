@@ -21,9 +21,7 @@ FLOOR_VENV = $(VENV)-floor
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Each test process computes on one core: two that share two cores are slower.
-# glibc keeps the memory of large arrays: a tenth less of processor time on one thread.
-ONE_CORE = TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1 \
-	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8589934592
+ONE_CORE = TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
 # What JAX has compiled, for the other test process and the next run; a test on TensorFlow
 # starts JAX too. An entry's key holds the program, the options and the version; a damaged
 # entry is compiled anew.
