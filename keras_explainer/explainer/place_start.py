@@ -110,19 +110,16 @@ def choose_places(maps: np.ndarray, boxes: np.ndarray, count: int) -> np.ndarray
     cell = images.argmax(1)
     width = maps.shape[3]
     points = np.stack([cell // width, cell % width], -1).astype("float64")
-    error = np.maximum(error, 1e-9)
-    seen = np.isfinite(error)
-    worth = np.where(seen, error.min() / np.where(seen, error, 1.0), 0.0)
-    worth **= STEADINESS_POWER
-    worth[~firing] *= 1e-9
-    taken = [int(worth.argmax())]
+    worth = (1 / np.maximum(error, 1e-9)) ** STEADINESS_POWER
+    left = list(range(len(worth)))
+    taken: list[int] = []
     nearest = np.full(cell.shape, FAR_ENOUGH)
     while len(taken) < count:
+        rank = list(zip(firing, nearest.mean(0) * worth, strict=True))
+        taken.append(max(left, key=rank.__getitem__))
+        left.remove(taken[-1])
         step = points - points[:, taken[-1:]]
         nearest = np.minimum(nearest, np.hypot(step[..., 0], step[..., 1]))
-        gain = nearest.mean(0) * worth
-        gain[taken] = -1
-        taken.append(int(gain.argmax()))
     return np.array(taken)
 
 
