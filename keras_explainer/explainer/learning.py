@@ -20,7 +20,9 @@ from keras_explainer.datasets.feature_sequence import EpochOrder, FeatureSequenc
 from keras_explainer.errors import ConfigError, DataError, DivergenceError
 from keras_explainer.explainer import warm_start
 from keras_explainer.explainer.data_input import CacheOptions, FeatureStream
-from keras_explainer.explainer.decoders import TeacherCopyDecoder
+from keras_explainer.explainer.decoders import FCDecoder, TeacherCopyDecoder
+from keras_explainer.explainer.dense_start import start_dense
+from keras_explainer.explainer.keep_last_good import KeepLastGood
 from keras_explainer.explainer.place_learner import PlaceLearner
 from keras_explainer.explainer.place_start import start_groups, start_residual
 from keras_explainer.explainer.presence import presence_levels
@@ -216,7 +218,6 @@ def start(
     _measure_targets(explainer, sample)
     views, boxes = start_sample(sample)
     encoder, decoder = explainer.encoder, explainer.decoder
-    copies = isinstance(decoder, TeacherCopyDecoder)
     # Spread over the images: they may be sorted by what they show.
     tap = views[:: max(1, 2 * len(views) // START_IMAGES), :2]
     tap = tap.reshape(-1, *views.shape[2:])[:START_IMAGES]
@@ -241,11 +242,15 @@ def start(
             )
         warm_start.start_ordinary(encoder.ordinary_conv, views, random)
     warm_start.start_norms(encoder, tap)
-    if explainer.recipe.warm_start and copies:
+    if explainer.recipe.warm_start and isinstance(decoder, TeacherCopyDecoder):
         if explainer.recipe.places:
             start_residual(encoder, decoder, tap)
         else:
             warm_start.start_adapter(encoder, decoder, tap)
+    elif explainer.recipe.warm_start and isinstance(decoder, FCDecoder):
+        rows = _start_rows(sample)
+        targets = {name: sample.targets[name][rows] for name in explainer.target_shapes}
+        start_dense(encoder, decoder, views, targets)
     if explainer.recipe.parts_weight:
         measure_tracks(explainer, sample)
     explainer.statistics.started.assign(1.0)
@@ -253,9 +258,13 @@ def start(
 
 def start_sample(features: FeatureCache) -> tuple[np.ndarray, np.ndarray]:
     """Features and boxes of images spread over the cache, `START_MAPS` maps at most."""
-    count = max(1, min(len(features), START_MAPS // features.views))
-    rows = np.unique(np.linspace(0, len(features) - 1, count).astype(int))
+    rows = _start_rows(features)
     return np.asarray(features.tap[rows], "float32"), features.boxes[rows]
+
+
+def _start_rows(features: FeatureCache) -> np.ndarray:
+    count = max(1, min(len(features), START_MAPS // features.views))
+    return np.unique(np.linspace(0, len(features) - 1, count).astype(int))
 
 
 def _measure_targets(explainer: Explainer, features: FeatureCache) -> None:
@@ -338,48 +347,6 @@ def calibrate_presence(
         found = ops.convert_to_numpy(found)
         maps[begin : begin + 16] = found.reshape(-1, *maps.shape[1:])
     explainer.presence.set_levels(presence_levels(maps, boxes))
-
-
-class KeepLastGood(keras.callbacks.Callback):
-    """Stops when the loss is NaN or infinite, at the last good epoch's weights.
-
-    Attributes:
-        diverged: the loss that was not finite, or None.
-        epoch: the epoch in which it was seen.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.diverged: float | None = None
-        self.epoch = 0
-        self._weights: list[np.ndarray] | None = None
-        # Of the last epoch: good once a step has begun from them with a finite loss.
-        self._candidate: list[np.ndarray] | None = None
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        self._weights = self.model.get_weights()
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
-            self.diverged = loss
-            self.model.stop_training = True
-        elif self._candidate is not None:
-            self._weights, self._candidate = self._candidate, None
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self.diverged is None:
-            weights = self.model.get_weights()
-            if all(np.isfinite(values).all() for values in weights):
-                self._candidate = weights
-                return
-            self.diverged = math.nan
-            self.model.stop_training = True
-        if self._weights is not None:
-            self.model.set_weights(self._weights)
 
 
 @contextmanager

@@ -56,13 +56,16 @@ class Recipe:
             dense ones of the same mean: at 0.5 they drown the ordinary track.
         share_step_scale: see `TrackGate`.
         norm_momentum: see `ChannelNorm`.
+        dense_decoder: whether dense layers are learned (the paper's decoder) where all
+            targets are fully connected layers and no decoder is named; else an adapter
+            to a copy of the teacher's own.
         adapter_size: side of the kernel between `x_enc` and a copy of the teacher's
             layers.
         adapter_step_scale: see `TeacherCopyDecoder`.
         train_copy: whether a copy of the teacher's layers learns on. Copied layers need
             steps ten times smaller than new ones: at the new ones' step they unlearn.
-        warm_start: start the convs from the tap's own geometry, and the adapter by
-            least squares (see `warm_start`).
+        warm_start: start the convs from the tap's own geometry, and the adapter or the
+            dense decoder by least squares (see `warm_start`, `dense_start`).
         learning_rate: where `compile` is given an optimiser's name, not an object: the
             highest rate of a linear warm-up and a cosine decay over the steps of `fit`.
         batch_size: images in a step (each with `views_per_step` views).
@@ -99,6 +102,7 @@ class Recipe:
     initial_share: float = 0.03
     share_step_scale: float = 20.0
     norm_momentum: float = 0.95
+    dense_decoder: bool = False
     adapter_size: int = 1
     adapter_step_scale: float = 1.0
     train_copy: bool = False
@@ -277,5 +281,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         "eta": 0.1,
         "initial_share": 0.5,
         "train_copy": True,
+        "dense_decoder": True,
     },
 }

@@ -98,6 +98,17 @@ class TestFCDecoder(TestCase):
         np.testing.assert_allclose(to_numpy(outputs["a"]), first, atol=1e-4)
         np.testing.assert_allclose(to_numpy(outputs["b"]), first @ k2 + b2, atol=1e-4)
 
+    def test_a_wide_layer_moves_as_far_as_one_of_the_width_given(self):
+        """One step of Adam changes the sum over inputs of 1 by the rate times 10."""
+        decoder = FCDecoder({"a": 2}, {"a": "linear"}, widest=10)
+        x = np.ones((1, 4, 5, 2), "float32")
+        decoder.build((None, 4, 5, 2))
+        decoder.set_dense("a", np.full((40, 2), 0.5, "float32"), np.zeros(2))
+        np.testing.assert_allclose(to_numpy(decoder(x)["a"]), 20.0, rtol=1e-5)
+        kernel = decoder.dense[0].kernel
+        kernel.assign(kernel + 0.001)
+        np.testing.assert_allclose(to_numpy(decoder(x)["a"]), 20.01, rtol=1e-5)
+
 
 @one_backend
 class TestConvDecoder(TestCase):
@@ -172,9 +183,9 @@ MIXED = {"targets": ("top", "gap")}
     [
         pytest.param({}, None, TeacherCopyDecoder, marks=one_backend),
         ({}, "conv", ConvDecoder),
-        (VECTORS, None, FCDecoder),
+        (VECTORS, "fc", FCDecoder),
         pytest.param(VECTORS, "conv", ConvDecoder, marks=one_backend),
-        pytest.param(VECTORS, "teacher_copy", TeacherCopyDecoder, marks=one_backend),
+        pytest.param(VECTORS, None, TeacherCopyDecoder, marks=one_backend),
         pytest.param(MIXED, None, TeacherCopyDecoder, marks=one_backend),
         pytest.param(MIXED, "conv", ConvDecoder, marks=one_backend),
     ],
@@ -182,7 +193,9 @@ MIXED = {"targets": ("top", "gap")}
 )
 def test_decoder_of_a_teacher(images, options, decoder, kind):
     teacher = make_teacher(**options)
-    explainer = learned(teacher, images, decoder=decoder, fit={"epochs": 3})
+    # Dense layers start from what fits these few images all but exactly.
+    epochs = 10 if decoder == "fc" else 3
+    explainer = learned(teacher, images, decoder=decoder, fit={"epochs": epochs})
     assert type(explainer.decoder) is kind
     history = explainer.history.history
     assert (
@@ -191,6 +204,15 @@ def test_decoder_of_a_teacher(images, options, decoder, kind):
     found = explainer.predict(images[:5], verbose=0)["reconstructions"]
     assert {k: v.shape[1:] for k, v in found.items()} == teacher.target_shapes
     assert [f"explained_variance_{name}" in history for name in teacher.targets]
+
+
+@one_backend
+@pytest.mark.parametrize(
+    "options, kind", [(VECTORS, FCDecoder), ({}, TeacherCopyDecoder)]
+)
+def test_decoder_of_the_papers_recipe(options, kind):
+    """The paper's dense layers, where there are dense layers to reconstruct."""
+    assert type(made(make_teacher(**options), recipe="paper").decoder) is kind
 
 
 @one_backend

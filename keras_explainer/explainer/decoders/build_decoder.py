@@ -20,18 +20,19 @@ logger = logging.getLogger(__name__)
 DECODERS = ("fc", "conv", "teacher_copy")
 
 
-def decoder_kind(teacher: Teacher, kind: str | None) -> str:
+def decoder_kind(teacher: Teacher, kind: str | None, recipe: Recipe) -> str:
     """The kind of decoder: as asked, else the one that fits the teacher.
 
-    "fc" where all targets are fully connected layers (the paper's case), else
     "teacher_copy"; `build_decoder` falls back to "conv" where layers cannot be copied.
+    With the recipe's `dense_decoder`, "fc" where all targets are fully connected layers
+    (the paper's case).
 
     Raises:
         ConfigError: an unknown kind, or "fc" for targets that are maps.
     """
     vectors = all(len(shape) == 1 for shape in teacher.target_shapes.values())
     if kind is None:
-        return "fc" if vectors else "teacher_copy"
+        return "fc" if vectors and recipe.dense_decoder else "teacher_copy"
     if kind not in DECODERS:
         raise ConfigError(
             f"There is no decoder {kind!r}. {did_you_mean(kind, DECODERS)}"
@@ -53,11 +54,12 @@ def build_decoder(
     Args:
         teacher: whose targets are reconstructed.
         kind: "fc", "conv", "teacher_copy", or None for what fits the teacher.
-        recipe: holds the adapter's size and whether a copy learns on.
+        recipe: says what decoder is chosen, the adapter's size and whether a copy
+            learns on.
         seed: of start weights.
         dtype: policy of the layers.
     """
-    chosen = decoder_kind(teacher, kind)
+    chosen = decoder_kind(teacher, kind, recipe)
     if chosen == "teacher_copy":
         try:
             return TeacherCopyDecoder(

@@ -20,6 +20,10 @@ class FCDecoder(keras.layers.Layer):
         units: `{target: number of features}` in graph order.
         activations: `{target: activation}`; "relu" where the target is not signed.
         seed: of the start weights.
+        widest: inputs of a dense layer up to which they are taken as they are. More
+            are multiplied by `widest / inputs`: an optimiser whose step does not depend
+            on the gradient's size (Adam) moves each weight as far, whether the layer
+            sums a hundred of them or a hundred thousand.
 
     Input: `x_enc` `(N, H, W, F)`. Output: dict `{target: (N, units)}`.
     """
@@ -29,12 +33,14 @@ class FCDecoder(keras.layers.Layer):
         units: dict[str, int],
         activations: dict[str, str],
         seed: int = 0,
+        widest: int = 256,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.units = dict(units)
         self.activations = dict(activations)
         self.seed = seed
+        self.widest = widest
         self.flatten = keras.layers.Flatten(name="flatten")
         self.dense = [
             keras.layers.Dense(
@@ -57,8 +63,17 @@ class FCDecoder(keras.layers.Layer):
         features = self.flatten(encoding)
         reconstructions = {}
         for target, layer in zip(self.units, self.dense, strict=True):
-            reconstructions[target] = features = layer(features)
+            features = layer(self._step_scale(features.shape[-1]) * features)
+            reconstructions[target] = features
         return reconstructions
+
+    def set_dense(self, target: str, kernel: Any, bias: Any) -> None:
+        """Sets the layer of a target to `activation(inputs @ kernel + bias)`."""
+        layer = self.dense[list(self.units).index(target)]
+        layer.set_weights([kernel / self._step_scale(kernel.shape[0]), bias])
+
+    def _step_scale(self, inputs: int) -> float:
+        return min(1.0, self.widest / inputs)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -66,4 +81,5 @@ class FCDecoder(keras.layers.Layer):
             "units": self.units,
             "activations": self.activations,
             "seed": self.seed,
+            "widest": self.widest,
         }
