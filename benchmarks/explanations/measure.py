@@ -22,7 +22,7 @@ from keras_explainer.metrics import Positions, part_presence, r2
 from keras_explainer.metrics.part_tracking import THRESHOLD
 from keras_explainer.results import Explanations
 
-STEPS = (8, 16, 32, 64)
+STEPS = (2, 4, 8, 16, 32, 64)
 COMPARED = 16
 ORDERS = 2
 """Pairs of orders of each half of the Shapley values."""
@@ -41,18 +41,22 @@ def measure(case: Case, seed: int, all_figures: bool = True) -> dict[str, Any]:
     of_filters, _ = read_positions(explainer, images)
     changes = [item.contributions for item in found]
     moved = [abs(c.change) for c in changes]
+    by_steps = {
+        str(steps): explainer.explain(images[:32], steps=steps, verbose=0)
+        for steps in STEPS
+    }
     return {
         "test_images": len(images),
         "teacher_accuracy": case.teacher_accuracy,
         "p": explainer.share,
         "completeness": {
             "default": errors(found),
-            **{
-                str(steps): errors(
-                    explainer.explain(images[:32], steps=steps, verbose=0)
-                )
-                for steps in STEPS
-            },
+            **{steps: errors(item) for steps, item in by_steps.items()},
+        },
+        "away_from_64": {
+            steps: distance(item, by_steps["64"])
+            for steps, item in by_steps.items()
+            if steps != "64"
         },
         "filters_share": float(
             np.median([c.filters / c.change for c in changes if c.change])
@@ -99,6 +103,17 @@ def errors(found: Explanations) -> dict[str, float]:
         "max": float(values.max()),
         "steps": float(np.mean([item.contributions.steps for item in found])),
     }
+
+
+def distance(found: Explanations, exact: Explanations) -> dict[str, float]:
+    """How far the furthest share is from that of many steps, of the largest share.
+
+    Returns:
+        Over the images: "median" and "max".
+    """
+    shares, limits = (by_filter(one, "contribution") for one in (found, exact))
+    away = np.abs(shares - limits).max(1) / np.maximum(np.abs(limits).max(1), 1e-9)
+    return {"median": float(np.median(away)), "max": float(away.max())}
 
 
 def by_filter(found: Explanations, field: str) -> np.ndarray:

@@ -37,13 +37,12 @@ def start_dense(
     count, views = features.shape[:2]
     folds = np.repeat(np.arange(count) % FOLDS, views)
     flat = features.reshape(-1, *features.shape[2:])
-    parts = [
-        encoder(ops.convert_to_tensor(flat[begin : begin + batch_size]), training=False)
-        for begin in range(0, len(flat), batch_size)
-    ]
-    inputs = np.concatenate(
-        [ops.convert_to_numpy(ops.cast(p["encoding"], "float32")) for p in parts]
-    ).reshape(len(flat), -1)
+    encodings = []
+    for begin in range(0, len(flat), batch_size):
+        batch = ops.convert_to_tensor(flat[begin : begin + batch_size])
+        encoding = encoder(batch, training=False)["encoding"]
+        encodings.append(ops.convert_to_numpy(ops.cast(encoding, "float32")))
+    inputs = np.concatenate(encodings).reshape(len(flat), -1)
     for target, activation in decoder.activations.items():
         wanted = targets[target].reshape(len(flat), -1).astype("float32")
         kernel, bias, left_out = _dual_ridge(inputs, wanted, folds)

@@ -1,4 +1,4 @@
-"""`AffinePieces`: a network of affine layers and activations, taken apart."""
+"""`AffinePieces`: a network of affine layers, activations and pools, taken apart."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_explainer.explanation.activation_piece import ActivationPiece
 from keras_explainer.explanation.affine_start import AffineStart, is_affine
+from keras_explainer.explanation.max_pool_piece import MaxPoolPiece
 from keras_explainer.teachers import Teacher
 from keras_explainer.teachers.classifier_head import activation_of, without_activation
 from keras_explainer.teachers.graph_step import Step, call_step
-
-NARROW = 1e-4
-"""Half an interval, below which a secant is taken over a wider one."""
 
 _PURE = (
     keras.layers.ReLU,
@@ -40,17 +39,17 @@ _ELEMENTWISE = {
     keras.activations.tanh,
 }
 
-Function = Callable[[Any], Any]
+Piece = ActivationPiece | MaxPoolPiece
 
 
 class AffinePieces:
-    """The way from behind an affine start to the logits: affine maps and activations.
+    """The way from behind an affine start to the logits: affine maps and what bends it.
 
-    Between two points of such a network the slope of each activation's *secant*, in
-    place of its derivative at a point, gives a linear map that takes the difference of
-    the points to exactly the difference of the logits (the rescale rule of DeepLIFT,
-    Shrikumar et al. 2017). Max-pools, products of features and the like are neither:
-    a network with one of them is not `known`.
+    Between two points of such a network the *secant* of each activation and max-pool,
+    in place of its derivative at a point, gives a linear map that takes the difference
+    of the points to exactly the difference of the logits (see `ActivationPiece`,
+    `MaxPoolPiece`). Products of features and the like have none: a network with one of
+    them is not `known`.
 
     Args:
         start: Of the explainer's decoder.
@@ -58,12 +57,12 @@ class AffinePieces:
 
     Attributes:
         known: Whether the network can be taken apart.
-        functions: Its activations, in the order in which they are called.
+        bends: Its activations and max-pools, in the order in which they are called.
     """
 
     def __init__(self, start: AffineStart, teacher: Teacher) -> None:
         self._start, self._teacher = start, teacher
-        self.functions: list[Function] = []
+        self.bends: list[Piece] = []
         self.known = start.graph is not None
         if not self.known:
             return
@@ -71,69 +70,67 @@ class AffinePieces:
         for step in [*start.steps_after(), *steps]:
             taken = _taken_apart(step)
             if taken is not None:
-                self.functions.append(taken[1])
+                self.bends.append(taken[1])
             elif not is_affine(step):
                 self.known = False
         if last is not None and not is_affine(last, activation=False):
             self.known = False
 
-    def preactivations(self, features: Any) -> list[Any]:
-        """What goes into the activations, float32, in the order of `functions`."""
+    def inputs(self, features: Any) -> list[Any]:
+        """What goes into each of `bends`, float32."""
         found: list[Any] = []
 
-        def record(function: Function, value: Any) -> Any:
+        def record(piece: Piece, value: Any) -> Any:
             found.append(ops.cast(value, "float32"))
-            return function(value)
+            return piece.call(value)
 
         self._logits(features, record)
         return found
 
-    def linear(self, features: Any, slopes: Iterable[Any]) -> Any:
-        """The logits with a multiplication by a slope in place of each activation."""
-        each = iter(slopes)
+    def linear(self, features: Any, secants: Iterable[Any]) -> Any:
+        """The logits with a secant in place of each of `bends`."""
+        each = iter(secants)
         return self._logits(
-            features, lambda _, value: value * ops.cast(next(each), value.dtype)
+            features, lambda piece, value: piece.linear(value, next(each))
         )
 
     def secants(self, low: Iterable[Any], high: Iterable[Any]) -> list[Any]:
-        """The slopes of the activations' secants between two points' preactivations."""
-        slopes = []
-        for function, one, other in zip(self.functions, low, high, strict=True):
-            middle = 0.5 * (one + other)
-            half = ops.maximum(0.5 * ops.abs(other - one), NARROW)
-            slopes.append(
-                (function(middle + half) - function(middle - half)) / (2 * half)
-            )
-        return slopes
+        """The secants between two points' `inputs`."""
+        return [
+            piece.secant(one, other)
+            for piece, one, other in zip(self.bends, low, high, strict=True)
+        ]
 
-    def _logits(self, features: Any, activate: Callable[[Function, Any], Any]) -> Any:
+    def _logits(self, features: Any, bend: Callable[[Piece, Any], Any]) -> Any:
         def call(step: Step, values: Mapping[int, Any]) -> Any:
             taken = _taken_apart(step)
             if taken is None:
                 return call_step(step, values)
-            linear, function = taken
+            linear, piece = taken
             if linear is None:
-                return activate(function, values[step.inputs[0]])
-            return activate(function, call_step(step, values, linear))
+                return bend(piece, values[step.inputs[0]])
+            return bend(piece, call_step(step, values, linear))
 
         return self._teacher.logits_by(self._start.after(features, call), call)
 
 
-def _taken_apart(step: Step) -> tuple[Any, Function] | None:
-    """A layer without its activation, None if there is no more to it, and that."""
+def _taken_apart(step: Step) -> tuple[Any, Piece] | None:
+    """A layer without what bends it, None if there is no more to it, and that."""
     layer = step.operation
     if isinstance(layer, _PURE):
         # Not the layer itself: it would cast to its own precision.
-        return None, layer.call
+        return None, ActivationPiece(layer.call)
+    if isinstance(layer, keras.layers.MaxPooling2D):
+        last = layer.data_format == "channels_last"
+        return (None, MaxPoolPiece(layer)) if last else None
     if activation_of(layer) in (None, "linear"):
         return None
     function: Any = getattr(layer, "activation", None)
     if function not in _ELEMENTWISE:
         return None
+    piece = ActivationPiece(function)
     if isinstance(layer, keras.layers.Activation):
-        return None, function
-    return (
-        (without_activation(layer), function)
-        if is_affine(step, activation=False)
-        else None
-    )
+        return None, piece
+    if is_affine(step, activation=False):
+        return without_activation(layer), piece
+    return None

@@ -22,7 +22,7 @@ _PROGRAMS: weakref.WeakKeyDictionary[Explainer, PathGradients] = (
 )
 Tracks = dict[str, np.ndarray]
 TRACKS = ("interpretable", "ordinary")
-SECANTS = 8
+SECANTS = 4
 """Intervals of a path by default, where each has the slope of its secant."""
 MIDDLES = 14
 """And where it has the gradient at its middle."""
@@ -213,7 +213,7 @@ class PathGradients:
         def secant(number: Any, state: Any) -> Any:
             total, low = state
             where = point(ops.take(bounds, number + 1, axis=1))
-            high = pieces.preactivations(where)
+            high = pieces.inputs(where)
             slopes = pieces.secants(low, high)
             # Of a linear map: it is the same at any point.
             slope = gradient(lambda x: pieces.linear(x, slopes), where)
@@ -221,7 +221,7 @@ class PathGradients:
 
         # A loop of the program: no step's features are kept, or leave the device.
         if pieces.known:
-            begin = pieces.preactivations(start + nothing)
+            begin = pieces.inputs(start + nothing)
             total, _ = ops.fori_loop(0, steps, secant, (nothing, begin))
         else:
             total = ops.fori_loop(0, steps, middle, nothing)

@@ -112,7 +112,7 @@ def test_secants_come_to_integrated_gradients_sooner(copied, images):
     classes = np.arange(len(images)) % 4
     by_points, by_secants = PathGradients(copied), PathGradients(copied)
     assert by_secants._pieces.known
-    assert len(by_secants._pieces.functions) == 2
+    assert len(by_secants._pieces.bends) == 2
     by_points._pieces.known = False
     limit, changes = attribution(by_points, copied, images, classes, 1000)
     np.testing.assert_allclose(limit.sum(1), changes, atol=2e-3 * np.abs(limit).max())
@@ -144,14 +144,15 @@ def copy_of(*upper):
 
 @pytest.mark.one_backend
 @pytest.mark.parametrize(
-    ("upper", "known", "functions"),
+    ("upper", "known", "bends"),
     [
         (lambda: [keras.layers.Conv2D(4, 3, name="top")], True, 0),
         (lambda: [keras.layers.Conv2D(4, 3, activation="gelu", name="top")], True, 1),
         (lambda: [keras.layers.LeakyReLU(name="top")], True, 1),
         (lambda: [keras.layers.PReLU(name="top")], True, 1),
         (lambda: [keras.layers.Activation("tanh", name="top")], True, 1),
-        (lambda: [keras.layers.MaxPooling2D(name="top")], False, 0),
+        (lambda: [keras.layers.MaxPooling2D(name="top")], True, 1),
+        (lambda: [keras.layers.LayerNormalization(name="top")], False, 0),
         (lambda: [keras.layers.Softmax(name="top")], False, 0),
         (
             lambda: [keras.layers.Conv2D(4, 3, activation="log_softmax", name="top")],
@@ -160,10 +161,10 @@ def copy_of(*upper):
         ),
     ],
 )
-def test_which_networks_are_taken_apart(upper, known, functions):
+def test_which_networks_are_taken_apart(upper, known, bends):
     found = PathGradients(copy_of(*upper()))._pieces
     assert found.known == known
-    assert len(found.functions) == functions
+    assert len(found.bends) == bends
 
 
 def test_a_copy_without_activations(images):
@@ -187,3 +188,29 @@ def test_a_decoder_of_another_kind_is_left_whole(normalised_teacher):
         normalised_teacher, filters=F, recipe="single", decoder="conv"
     )
     assert not PathGradients(explainer)._pieces.known
+
+
+@pytest.mark.one_backend
+def test_pools_and_dense_layers_are_complete_at_once(images):
+    """A teacher as VGG is one: pools, hidden dense layers, a copy of both."""
+    explainer = copy_of(
+        keras.layers.MaxPooling2D(2, name="pool1"),
+        keras.layers.Conv2D(6, 3, padding="same", activation="relu", name="conv"),
+        keras.layers.MaxPooling2D(3, 1, padding="same", name="pool2"),
+        keras.layers.Conv2D(4, 2, activation="relu", name="top"),
+    )
+    explainer.measure_tracks(explainer.features(images))
+    programs = PathGradients(explainer)
+    assert programs._pieces.known and len(programs._pieces.bends) == 4
+    classes = np.arange(len(images)) % 3
+    shares, changes = attribution(programs, explainer, images, classes, 1)
+    rounding = 1e-5 * np.abs(shares).max()
+    np.testing.assert_allclose(shares.sum(1), changes, atol=rounding)
+    by_points = PathGradients(explainer)
+    by_points._pieces.known = False
+    limits = [
+        attribution(one, explainer, images, classes, 400)[0]
+        for one in (programs, by_points)
+    ]
+    apart, away = (np.abs(limits[1] - one).max() for one in (limits[0], shares))
+    assert apart < 0.3 * away and away < 0.02 * np.abs(limits[1]).max()
