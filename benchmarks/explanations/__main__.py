@@ -3,7 +3,7 @@
     python -m benchmarks.explanations [--mobilenet dog,lion] [--vgg griffin]
         [--shipped griffin] [--seeds 0] [--recipe single]
         [--set ordinary_drop=0.5] [--images 64] [--contributions]
-        [--keep DIR] [--out DIR]
+        [--keep DIR] [--out DIR] [--page]
 
 MobileNet 0.75 (ImageNet weights) on the animal-part photographs, in the folder named by
 KERAS_EXPLAINER_SHARED (default ../shared); a small VGG on drawn creatures; the
@@ -27,11 +27,13 @@ from rich.console import Console
 
 from benchmarks.explanations.cases import CATEGORIES, SPECIES, mobilenet, shipped, vgg
 from benchmarks.explanations.measure import measure
-from benchmarks.explanations.report import table
+from benchmarks.explanations.report import page_tables, table
+from benchmarks.pages import fill
 from benchmarks.rows import read_rows
 from keras_explainer.files import write_json, write_text
 from keras_explainer.version import __version__
 
+PAGE = Path(__file__).parents[2] / "docs" / "explanations.md"
 MAKERS = {"MobileNet": mobilenet, "VGG": vgg, "zoo's CNN": shipped}
 
 
@@ -60,6 +62,9 @@ def main() -> None:
         type=Path,
         default=Path(__file__).parents[1] / "results" / "explanations",
     )
+    parser.add_argument(
+        "--page", action="store_true", help="fill docs/explanations.md, learn nothing"
+    )
     options = parser.parse_args()
     settings: dict[str, Any] = {
         name: json.loads(value)
@@ -78,7 +83,7 @@ def main() -> None:
             MAKERS, (options.mobilenet, options.vgg, options.shipped), strict=True
         )
         for name in names.split(",")
-        if name
+        if name and not options.page
         for seed in map(int, options.seeds.split(","))
     ]
     for teacher, name, seed in wanted:
@@ -106,6 +111,8 @@ def main() -> None:
         del case
         gc.collect()
     rows = read_rows(path)
+    if options.page:
+        fill(PAGE, page_tables(rows))
     text = Console(record=True, width=220)
     text.print(table(rows))
     write_text(options.out / "table.txt", text.export_text())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import pages
 from benchmarks.speed.rows import all_names
-from keras_explainer.files import write_text
 
 Rows = dict[str, dict[str, Any]]
 
@@ -31,17 +30,7 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
 
 def fill(page: Path, found: dict[str, Any]) -> None:
     """Writes each table between its marks in a Markdown page."""
-    text = page.read_text(encoding="utf-8")
-    for name, table in tables(found).items():
-        mark = re.escape(name)
-        pattern = rf"(<!-- {mark} -->\n).*?(<!-- end of {mark} -->)"
-        filled = f"\n{table}\n\n"
-        text, count = re.subn(
-            pattern, lambda m, f=filled: m[1] + f + m[2], text, flags=re.S
-        )
-        if count != 1:
-            raise ValueError(f"{page} has {count} places for the table {name!r}.")
-    write_text(page, text)
+    pages.fill(page, tables(found))
 
 
 def _table(head: Iterable[str], lines: list[list[str]]) -> str:

@@ -13,7 +13,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT))
 
 from benchmarks.explanations.deletion import _counted, blurred  # noqa: E402
-from benchmarks.explanations.report import COLUMNS, table  # noqa: E402
+from benchmarks.explanations.report import (  # noqa: E402
+    COLUMNS,
+    page_tables,
+    table,
+)
+from benchmarks.pages import fill  # noqa: E402
 from keras_explainer.results import Explanation, PartFinding  # noqa: E402
 
 pytestmark = pytest.mark.one_backend
@@ -66,3 +71,14 @@ def test_committed_rows_make_the_table():
     made = table(rows)
     assert made.row_count == len(rows) > 0
     assert len(made.columns) == len(COLUMNS)
+
+
+def test_the_page_shows_the_rows_that_are_kept(tmp_path) -> None:
+    """`benchmarks.explanations --page` was run after the rows were measured."""
+    rows = json.loads((ROOT / "benchmarks/results/explanations/rows.json").read_text())
+    page = tmp_path / "page.md"
+    kept = (ROOT / "docs" / "explanations.md").read_text()
+    page.write_text(kept)
+    fill(page, page_tables(rows))
+    assert page.read_text() == kept
+    assert "MobileNet, dog" in page_tables(rows)["areas"]
