@@ -92,12 +92,9 @@ def vgg(
 def shipped(
     species: str, seed: int, settings: dict[str, Any], kept: Path | None = None
 ) -> Case:
-    """The zoo's explainer of a CNN without dense layers, its levels set anew."""
+    """The zoo's explainer of a CNN without dense layers."""
     explainer = kx.zoo.load("creatures")
     side = explainer.teacher.input_shape[0]
-    explainer.calibrate_presence(
-        Creatures(side, [species], seed=0).generate(400).images
-    )
     test = Creatures(side, [species], seed=seed + 99, absent_share=0.4).generate(300)
     return Case(explainer, test.images, test.centres, test.part_names, "drawn")
 

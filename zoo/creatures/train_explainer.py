@@ -2,8 +2,9 @@
 
     python zoo/creatures/train_explainer.py [--out DIR]
 
-Writes `explainer.keras` and `explainer.json` (sha256, figures on images that were not
-learned from, with their controls). Takes some three minutes on two cores.
+Writes `explainer.keras`, `explainer.json` (sha256, figures on images that were not
+learned from, with their controls) and `MODEL_CARD.md`. Takes some three minutes on two
+cores.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
+from keras_explainer.zoo import ZooEntry, model_card
+
 from keras_explainer.demo import Demo, demo, run_demo
-from keras_explainer.files import save_atomically, write_json
+from keras_explainer.files import save_atomically, write_json, write_text
 from keras_explainer.runs import current_versions
 from keras_explainer.teachers.fingerprint import file_sha256
 
@@ -74,6 +77,8 @@ def main() -> None:
         save_atomically(path, explainer.save)
         record = record_of(made, path)
     write_json(options.out / "explainer.json", record)
+    card = model_card(ZooEntry("creatures").teacher, record)
+    write_text(options.out / "MODEL_CARD.md", card)
     figures = made.truth["explainer"]
     logger.info(
         "%s: %.2f MB, tracking share %.2f, mask IoU %.2f",
