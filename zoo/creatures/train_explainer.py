@@ -18,9 +18,7 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-
-from keras_explainer.zoo import ZooEntry, model_card
-
+from keras_explainer import zoo
 from keras_explainer.demo import Demo, demo, run_demo
 from keras_explainer.files import save_atomically, write_json, write_text
 from keras_explainer.runs import current_versions
@@ -77,7 +75,7 @@ def main() -> None:
         save_atomically(path, explainer.save)
         record = record_of(made, path)
     write_json(options.out / "explainer.json", record)
-    card = model_card(ZooEntry("creatures").teacher, record)
+    card = zoo.model_card(zoo.ZooEntry("creatures").teacher, record)
     write_text(options.out / "MODEL_CARD.md", card)
     figures = made.truth["explainer"]
     logger.info(
