@@ -50,8 +50,9 @@ def _chart(title: str, lines: dict[str, list[tuple[int, float]]]) -> dict[str, A
     values = [value for points in lines.values() for _, value in points]
     epochs = [epoch for points in lines.values() for epoch, _ in points]
     low, high = min(values), max(values)
-    if high - low < 1e-12:
-        low, high = low - 0.5, high + 0.5
+    size = max(1.0, abs(low), abs(high))
+    if high - low < 1e-12 * size:
+        low, high = low - 0.5 * size, high + 0.5 * size
     first, last = min(epochs), max(epochs)
 
     def x(epoch: float) -> float:

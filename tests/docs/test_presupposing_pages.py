@@ -122,7 +122,7 @@ def make_what_is_presupposed(folder: Path, page: str) -> None:
         learning=runs.LearningConfig(epochs=1),
     )
     run = runs.train(folder / "runs" / "dog", config, teacher=teacher)
-    names = '{"schema_version": 1, "filters": 10, "names": []}'
+    names = '{"schema_version": 1, "filters": 10, "names": [], "groups": []}'
     (run.path.parent.parent / "names.json").write_text(names)
 
 

@@ -94,3 +94,34 @@ def test_readme_spread_of_tracking() -> None:
     ]
     told = _cells("part tracking share ↑")[0]
     assert told.endswith(f"({min(found):.2f} to {max(found):.2f})")
+
+
+def test_the_explainer_of_all_categories() -> None:
+    (row,) = json.loads(
+        (ROOT / "benchmarks/results/multi_category/rows.json").read_text()
+    )
+    each = row["categories"].values()
+    assert set(row["categories"]) == CATEGORIES
+
+    def of(name: str) -> float:
+        return mean(figures[name] for figures in each)
+
+    text = " ".join(README.split())
+    found = re.search(
+        r"One explainer of all twenty categories \((.*?) images;.*?tracking (.*?), "
+        r"distinct positions (.*?), landmark error (.*?) \(teacher (.*?)\), agreement "
+        r"among the teacher's 1,000 classes (.*?), by the parts alone (.*?) \(constant "
+        r"answer: (.*?)\), explained variance of the logits (.*?) and (.*?)\.\s",
+        text,
+    )
+    assert found
+    assert list(found.groups()) == [
+        f"{row['train_images']:,}",
+        f"{of('part_tracking_share'):.2f}",
+        f"{of('distinct_positions'):.1f}",
+        f"{of('landmark_error'):.3f}",
+        f"{of('teacher_landmark_error'):.3f}",
+        *(f"{row[name]:.2f}" for name in ("agreement", "agreement_parts")),
+        f"{row['agreement_constant']:.2f}",
+        *(f"{row[name]:.2f}" for name in ("ev_logits", "ev_parts")),
+    ]

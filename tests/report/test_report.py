@@ -367,6 +367,17 @@ def test_learning_curves(history):
     assert learning_curves([]) == []
 
 
+@pytest.mark.parametrize("values", [(0.0,), (2.5, 2.5), (-4e25,), (-4e25, 1.0, None)])
+def test_learning_curves_of_any_size(values):
+    """Of an explainer that has learned nothing, or of one epoch."""
+    rows = [{"epoch": n, "loss": value} for n, value in enumerate(values, 1)]
+    (chart,) = learning_curves(rows)
+    points = chart["lines"][0]["points"].split()
+    assert len(points) == sum(value is not None for value in values)
+    places = [float(text) for point in points for text in point.split(",")]
+    assert np.isfinite(places).all() and min(places) >= 0 and max(places) <= 320
+
+
 def test_the_command_refuses_early(tmp_path):
     from typer.testing import CliRunner
 
