@@ -169,13 +169,14 @@ class Agreement:
         shares = expected["part_contributions"]
         shared = "ordinary_contribution" in expected
         scale = None
-        if shared and shares.size:
-            scale = shared_scale(expected)
+        if shared:
             kept = of_served(shares).sum(1)
             expected = {
                 **expected,
                 "other_parts_contribution": shares.sum(1) - kept,
             }
+        if shared and shares.size:
+            scale = shared_scale(expected)
             if not (found["class_index"] == expected["class_index"]).all():
                 self.faults.append(f"{signature} explains other classes.")
         for name, value in found.items():

@@ -97,6 +97,7 @@ def make_what_is_presupposed(folder: Path, page: str) -> None:
     from PIL import Image
 
     from keras_explainer import runs
+    from keras_explainer.results import PartNames
 
     drawn = drawn_data.write_images(folder / "DIR")
     (folder / "photos").mkdir()
@@ -121,9 +122,8 @@ def make_what_is_presupposed(folder: Path, page: str) -> None:
         ),
         learning=runs.LearningConfig(epochs=1),
     )
-    run = runs.train(folder / "runs" / "dog", config, teacher=teacher)
-    names = '{"schema_version": 1, "filters": 10, "names": [], "groups": []}'
-    (run.path.parent.parent / "names.json").write_text(names)
+    runs.train(folder / "runs" / "dog", config, teacher=teacher)
+    PartNames.by_hand({}, filters=10).save_json(folder / "names.json")
 
 
 @contextmanager

@@ -150,6 +150,20 @@ def test_decisions_that_differ_are_noticed(reference, answers):
     assert "other classes" in found.faults[0]
 
 
+def test_where_all_images_tie_nothing_is_compared(reference, answers):
+    """Of a teacher that tells nothing apart: of the parts no number can be at fault."""
+    none = SimpleNamespace(
+        **{
+            **vars(reference),
+            "filters": reference.filters,
+            "clear": np.zeros_like(reference.clear),
+        }
+    )
+    found = agreement(none, answers)
+    assert found.faults == [] and found.wrong() is None
+    assert found.decisions["explain_contributions"]["ranks"]["compared"] == 0
+
+
 def test_ties_are_no_faults(reference, answers):
     """Two filters of nearly the same strength may change places."""
     parts = reference.parts["explain"]
