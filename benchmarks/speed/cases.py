@@ -13,7 +13,7 @@ from benchmarks.speed.flops import work_of
 EXPLAINED: dict[str, dict[str, Any]] = {
     "MobileNet": {},
     "ResNet50": {},
-    "VGG16": {"pool_size": 2},
+    "VGG16": {},
 }
 """Networks by name, and what their explainers change in the recipe."""
 # Of each trained number: weight, two moments, gradient read; the first three written.

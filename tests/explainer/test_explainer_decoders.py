@@ -216,6 +216,12 @@ def test_decoder_of_the_papers_recipe(options, kind):
 
 
 @one_backend
+def test_decoder_of_a_pooled_encoding():
+    """Too small for a copy of the teacher's layers, and no matter to dense ones."""
+    assert type(made(make_teacher(**VECTORS), pool_size=2).decoder) is FCDecoder
+
+
+@one_backend
 def test_outputs_have_the_sign_of_their_target():
     """A target after ReLU gets a decoder that ends in ReLU; a signed one does not."""
     relu = made(make_teacher(), decoder="conv").decoder

@@ -24,15 +24,16 @@ def decoder_kind(teacher: Teacher, kind: str | None, recipe: Recipe) -> str:
     """The kind of decoder: as asked, else the one that fits the teacher.
 
     "teacher_copy"; `build_decoder` falls back to "conv" where layers cannot be copied.
-    With the recipe's `dense_decoder`, "fc" where all targets are fully connected layers
-    (the paper's case).
+    With the recipe's `dense_decoder`, or a `pool_size` that a copy could not take, "fc"
+    where all targets are fully connected layers (the paper's case).
 
     Raises:
         ConfigError: an unknown kind, or "fc" for targets that are maps.
     """
     vectors = all(len(shape) == 1 for shape in teacher.target_shapes.values())
     if kind is None:
-        return "fc" if vectors and recipe.dense_decoder else "teacher_copy"
+        dense = recipe.dense_decoder or recipe.pool_size > 1
+        return "fc" if vectors and dense else "teacher_copy"
     if kind not in DECODERS:
         raise ConfigError(
             f"There is no decoder {kind!r}. {did_you_mean(kind, DECODERS)}"
