@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from keras_explainer import runs
+from keras_explainer.explanation.path_gradients import SECANTS
 from keras_explainer.version import __version__
 
 
@@ -65,7 +66,7 @@ def test_train_evaluate_explain(command, run, images, tmp_path):
 def test_explain_a_class_and_without_contributions(command, run, images):
     file = images / "images" / "020.png"
     own = json.loads(command("explain", run, file, "--json", "-").stdout)
-    assert own["explanations"][0]["contributions"]["steps"] == 8
+    assert own["explanations"][0]["contributions"]["steps"] == SECANTS
     done = command("explain", run, file, "--class", 1, "--json", "-")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)["explanations"][0]
