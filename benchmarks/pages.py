@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from keras_explainer.files import write_text
@@ -28,7 +28,10 @@ def fill(page: Path, tables: Mapping[str, str]) -> None:
     write_text(page, text)
 
 
-def markdown(head: list[str], lines: list[list[str]]) -> str:
+def markdown(head: Iterable[str], lines: list[list[str]]) -> str:
     """A table; the first column is to the left, the others to the right."""
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, rule, *lines])
+    names = list(head)
+    if not lines:
+        return "not measured"
+    rows = [names, ["---"] + ["---:"] * (len(names) - 1), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)

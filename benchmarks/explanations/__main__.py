@@ -27,14 +27,14 @@ from rich.console import Console
 
 from benchmarks.explanations.cases import CATEGORIES, SPECIES, mobilenet, shipped, vgg
 from benchmarks.explanations.measure import measure
-from benchmarks.explanations.report import page_tables, table
+from benchmarks.explanations.report import TEACHERS, page_tables, table
 from benchmarks.pages import fill
 from benchmarks.rows import read_rows
 from keras_explainer.files import write_json, write_text
 from keras_explainer.version import __version__
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanations.md"
-MAKERS = {"MobileNet": mobilenet, "VGG": vgg, "zoo's CNN": shipped}
+MAKERS = dict(zip(TEACHERS, (mobilenet, vgg, shipped), strict=True))
 
 
 def main() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from benchmarks import pages
+from benchmarks.pages import markdown
 from benchmarks.speed.rows import all_names
 
 Rows = dict[str, dict[str, Any]]
@@ -31,14 +32,6 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
 def fill(page: Path, found: dict[str, Any]) -> None:
     """Writes each table between its marks in a Markdown page."""
     pages.fill(page, tables(found))
-
-
-def _table(head: Iterable[str], lines: list[list[str]]) -> str:
-    names = list(head)
-    if not lines:
-        return "not measured"
-    rows = [names, ["---"] + ["---:"] * (len(names) - 1), *lines]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def _some(
@@ -74,7 +67,7 @@ def _filter_loss(rows: Rows) -> str:
             f"{direct['times_as_long']:.0f} × as long as ours on them",
         ],
     ]
-    return _table(["filter loss, forward and backward", "ms", "of the floor"], lines)
+    return markdown(["filter loss, forward and backward", "ms", "of the floor"], lines)
 
 
 def _steps(rows: Rows) -> str:
@@ -89,7 +82,7 @@ def _steps(rows: Rows) -> str:
         ]
 
     head = ["tap", "step, ms", "floor, ms", "reached", "masks and filter loss"]
-    return _table(head, _some(rows, "step ", line, len(head)))
+    return markdown(head, _some(rows, "step ", line, len(head)))
 
 
 def _epochs(rows: Rows) -> str:
@@ -105,7 +98,7 @@ def _epochs(rows: Rows) -> str:
         ]
 
     head = ["teacher", "images × views", "epoch with cache, s", "without, s", "faster"]
-    return _table([*head, "by the floors"], _some(rows, "epochs ", line, 6))
+    return markdown([*head, "by the floors"], _some(rows, "epochs ", line, 6))
 
 
 def _stages(rows: Rows) -> str:
@@ -117,7 +110,7 @@ def _stages(rows: Rows) -> str:
         for name, s in row["stages"].items()
     ]
     head = [f"stage ({row['images']} images)", "s", "floor, s", "reached"]
-    return _table(head, lines)
+    return markdown(head, lines)
 
 
 def _growth(rows: Rows) -> str:
@@ -133,7 +126,7 @@ def _growth(rows: Rows) -> str:
         ]
 
     head = ["size", "images × views", "tap", "filters", "step, ms", "reached"]
-    return _table([*head, "peak, MiB"], _some(rows, "growth ", line, 7))
+    return markdown([*head, "peak, MiB"], _some(rows, "growth ", line, 7))
 
 
 def _images(rows: Rows) -> str:
@@ -146,7 +139,7 @@ def _images(rows: Rows) -> str:
         ]
 
     head = ["images", "cache, ms an image", "epoch, ms an image", "memory, MiB"]
-    return _table(head, _some(rows, "images ", line, len(head)))
+    return markdown(head, _some(rows, "images ", line, len(head)))
 
 
 def _fits(rows: Rows) -> str:
@@ -162,7 +155,7 @@ def _fits(rows: Rows) -> str:
         share = one["part_tracking_share"]
         lines.append([name, f"{one['seconds']:.0f}", f"{share:.2f}"])
     title = f"fit on {row['images']} images, {row['category']}"
-    return _table([title, "s", "tracking share"], lines)
+    return markdown([title, "s", "tracking share"], lines)
 
 
 def _gpu(rows: Rows) -> str:
@@ -182,7 +175,7 @@ def _gpu(rows: Rows) -> str:
             ]
         )
     head = ["teacher", "images/s uncached", "images/s cached"]
-    return _table([*head, "of the chip's matmul rate, uncached"], lines)
+    return markdown([*head, "of the chip's matmul rate, uncached"], lines)
 
 
 def _machine(found: dict[str, Any], rows: Rows) -> str:
@@ -199,4 +192,4 @@ def _machine(found: dict[str, Any], rows: Rows) -> str:
     if shares:
         worst = f"{min(shares):.0%} to {max(shares):.0%}, by row"
         lines.append(["cores used by others meanwhile", worst])
-    return _table([found.get("machine", "machine"), "rate"], lines)
+    return markdown([found.get("machine", "machine"), "rate"], lines)

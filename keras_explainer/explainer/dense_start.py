@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from keras import ops
 
+from keras_explainer.explainer.batched import batched
 from keras_explainer.explainer.decoders import FCDecoder
 from keras_explainer.explainer.encoder import Encoder
 
@@ -18,7 +18,6 @@ def start_dense(
     decoder: FCDecoder,
     features: np.ndarray,
     targets: dict[str, np.ndarray],
-    batch_size: int = 64,
 ) -> None:
     """Sets each dense layer to the ridge regression of its target.
 
@@ -32,17 +31,13 @@ def start_dense(
         decoder: whose weights are set.
         features: `(N, V, H, W, C)` of train images in views.
         targets: `{target: (N, V, units)}` of the same.
-        batch_size: maps that are encoded at a time.
     """
     count, views = features.shape[:2]
     folds = np.repeat(np.arange(count) % FOLDS, views)
     flat = features.reshape(-1, *features.shape[2:])
-    encodings = []
-    for begin in range(0, len(flat), batch_size):
-        batch = ops.convert_to_tensor(flat[begin : begin + batch_size])
-        encoding = encoder(batch, training=False)["encoding"]
-        encodings.append(ops.convert_to_numpy(ops.cast(encoding, "float32")))
-    inputs = np.concatenate(encodings).reshape(len(flat), -1)
+    inputs = batched(
+        lambda batch: encoder(batch, training=False)["encoding"], flat
+    ).reshape(len(flat), -1)
     for target, activation in decoder.activations.items():
         wanted = targets[target].reshape(len(flat), -1).astype("float32")
         kernel, bias, left_out = _dual_ridge(inputs, wanted, folds)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from keras import ops
 
+from keras_explainer.explainer.batched import batched
 from keras_explainer.explainer.decoders import TeacherCopyDecoder
 from keras_explainer.explainer.encoder import Encoder
 from keras_explainer.explainer.equivariance_error import equivariance_error
@@ -48,7 +48,7 @@ def start_groups(
     encoder = explainer.encoder
     layer: Any = encoder.conv_2
     flat = views.reshape(-1, *views.shape[2:])
-    maps = _batched(lambda batch: learner({"features": batch[:, None]})["maps"], flat)
+    maps = batched(lambda batch: learner({"features": batch[:, None]})["maps"], flat)
     chosen = choose_places(maps.reshape(*views.shape[:4], -1), boxes, layer.places)
     kernel, bias = learner.conv_2.conv.get_weights()
     kernel, bias = kernel[..., chosen], bias[chosen]
@@ -179,7 +179,7 @@ def start_residual(
         features: `(N, H, W, C)` of train images.
     """
     filters, channels = encoder.filters, features.shape[-1]
-    parts = _batched(
+    parts = batched(
         lambda batch: encoder(batch, training=False)["interpretable"], features
     )
     flat_parts, flat = parts.reshape(-1, filters), features.reshape(-1, channels)
@@ -234,15 +234,4 @@ def _spread(place: np.ndarray) -> float:
 
 
 def _mask(mask: PartMask, maps: np.ndarray) -> np.ndarray:
-    return _batched(mask.mask, maps)
-
-
-def _batched(function: Any, inputs: np.ndarray, size: int = 128) -> np.ndarray:
-    """A function of tensors over an array, `size` rows at a time, as float32."""
-    parts = [
-        ops.convert_to_numpy(
-            ops.cast(function(ops.convert_to_tensor(inputs[i : i + size])), "float32")
-        )
-        for i in range(0, len(inputs), size)
-    ]
-    return np.concatenate(parts)
+    return batched(mask.mask, maps)

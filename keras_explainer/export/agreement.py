@@ -175,8 +175,8 @@ class Agreement:
                 **expected,
                 "other_parts_contribution": shares.sum(1) - kept,
             }
-        if shared and shares.size:
-            scale = shared_scale(expected)
+            if shares.size:
+                scale = shared_scale(expected)
             if not (found["class_index"] == expected["class_index"]).all():
                 self.faults.append(f"{signature} explains other classes.")
         for name, value in found.items():
