@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -53,7 +55,8 @@ def atomic_folder(
     Args:
         path: where the folder goes.
         replace: take the place of what is at `path`, which stays there until the new
-            folder is complete, and comes back if it cannot be moved.
+            folder is complete. On Linux the two are exchanged in one step; elsewhere
+            by two moves, the first of which is taken back if the second fails.
 
     Raises:
         FileExistsError: Something is at `path`, without `replace`; it stays as it was.
@@ -76,18 +79,13 @@ def atomic_folder(
             umask = os.umask(0)
             os.umask(umask)
             temporary.chmod(0o777 & ~umask)
-            if path.exists():
-                if not replace:  # an empty folder would be replaced
-                    raise FileExistsError(f"{path} exists.")
-                path.rename(old)
-            try:
-                temporary.rename(path)
-            except OSError as error:
-                if old.exists():
-                    old.rename(path)
-                elif path.exists():
-                    raise FileExistsError(f"{path} exists.") from error
-                raise
+            there = path.exists()
+            if there and not replace:  # an empty folder would be replaced
+                raise FileExistsError(f"{path} exists.")
+            if not (there and _exchange(temporary, path)):
+                if there:
+                    path.rename(old)
+                _move(temporary, path, old)
             _flush_folder(path.parent)
         finally:
             for folder in (temporary, old):
@@ -97,6 +95,30 @@ def atomic_folder(
             with suppress(OSError):
                 folder.rmdir()
         raise
+
+
+def _move(new: Path, path: Path, old: Path) -> None:
+    """Moves a folder to its place; `old` comes back if that fails."""
+    try:
+        new.rename(path)
+    except OSError as error:
+        if old.exists():
+            old.rename(path)
+        elif path.exists():
+            raise FileExistsError(f"{path} exists.") from error
+        raise
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchanges two names in one step; False where the system has no call for it."""
+    if sys.platform != "linux":
+        return False
+    call = getattr(ctypes.CDLL(None), "renameat2", None)  # not in every C library
+    if call is None:
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    done = call(here, os.fsencode(one), here, os.fsencode(other), exchange)
+    return bool(done == 0)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -137,7 +138,10 @@ def test_a_folder_appears_when_it_is_complete(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
 
 
-def test_a_folder_is_replaced_as_a_whole(tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize("in_one_step", [True, False])
+def test_a_folder_is_replaced_as_a_whole(tmp_path, monkeypatch, in_one_step) -> None:
+    if not in_one_step:
+        monkeypatch.setattr(files, "_exchange", lambda *_: False)
     path = tmp_path / "y"
     path.mkdir()
     (path / "old").write_text("old")
@@ -145,7 +149,14 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path, monkeypatch) -> None:
         (temporary / "new").write_text("new")
         assert (path / "old").exists()
     assert [entry.name for entry in path.iterdir()] == ["new"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["y"]
 
+
+def test_a_folder_that_cannot_be_moved_leaves_the_old_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_exchange", lambda *_: False)
+    path = tmp_path / "y"
+    path.mkdir()
+    (path / "new").write_text("new")
     rename = Path.rename
 
     def failing(place: Path, target: Path) -> Path:
@@ -159,5 +170,22 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path, monkeypatch) -> None:
         files.atomic_folder(path, replace=True) as temporary,
     ):
         (temporary / "newer").write_text("newer")
+    assert [entry.name for entry in path.iterdir()] == ["new"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["y"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux has the call")
+def test_on_linux_there_is_no_moment_without_the_folder(tmp_path, monkeypatch):
+    """Nothing but the exchange touches the name, so that a kill cannot come between."""
+    path = tmp_path / "y"
+    path.mkdir()
+    (path / "old").write_text("old")
+
+    def never(*_):
+        raise AssertionError("a move of its own")
+
+    monkeypatch.setattr(Path, "rename", never)
+    with files.atomic_folder(path, replace=True) as temporary:
+        (temporary / "new").write_text("new")
     assert [entry.name for entry in path.iterdir()] == ["new"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["y"]

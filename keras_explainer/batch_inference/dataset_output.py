@@ -75,9 +75,13 @@ class DatasetOutput:
             with _writing(folder):
                 output = cls(folder, job)
                 output._check_job()
-                for place in (folder, inside):
-                    remove_leftovers(place)
+                output.remove_leftovers()
             yield output
+
+    def remove_leftovers(self) -> None:
+        """Removes what was half written; nobody else writes here now."""
+        for place in (self.folder, self.folder / JOB_FOLDER):
+            remove_leftovers(place)
 
     def _check_job(self) -> None:
         path = self.folder / JOB_FOLDER / JOB

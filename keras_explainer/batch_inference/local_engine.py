@@ -72,6 +72,9 @@ class LocalEngine:
         except BaseException:
             queue.stop(None)
             raise
+        finally:
+            if queue.stopped:  # a worker may have been killed while it wrote
+                output.remove_leftovers()
         if queue.fault is not None:
             raise queue.fault
 
@@ -264,5 +267,7 @@ class _Worker:
         self.process.wait()
 
     def kill(self) -> None:
+        """Ends it at once; nothing is written by it after this."""
         if self.process.poll() is None:
             self.process.kill()
+            self.process.wait()

@@ -7,7 +7,6 @@ import stat
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from keras_explainer.errors import ConfigError, DataError
 
 from .bad_image import BadImage
+from .bounded_reader import BoundedReader
 from .containment import resolve_inside
 
 Progress = Callable[[int, int], None]
@@ -320,7 +320,7 @@ def _open_regular(
             raise DataError("is not a regular file")
         if status.st_size == 0:
             raise DataError("is empty (0 bytes)")
-        return Path(path).open("rb")
+        return BoundedReader(path, status.st_size)
     except FileNotFoundError as error:
         raise DataError("does not exist") from error
     except OSError as error:

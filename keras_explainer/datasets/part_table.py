@@ -178,7 +178,8 @@ class PartTable:
                     f"{source}, line {line}: file {file!r} is the same file as "
                     f"{targets[real]!r}, by a symbolic link: keep one row per image."
                 )
-            if check_files and not real.is_file():
+            # Path.is_file raises for a name that the system cannot have.
+            if check_files and not os.path.isfile(real):
                 missing.append(f"{file!r} (line {line})")
         if missing:
             raise DataError(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import numbers
+import sys
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -171,7 +171,9 @@ class Recipe:
             accepted, wanted = _KINDS[kind]
             good = isinstance(value, accepted)
             if kind in ("int", "float"):
-                good = good and not isinstance(value, bool) and math.isfinite(value)
+                good = good and not isinstance(value, bool)
+                # Not NaN, not infinite, and no whole number that no float can hold.
+                good = good and abs(value) <= sys.float_info.max
             self._check(good, field.name, wanted + (" or None" if optional else ""))
             # NumPy's numbers are no JSON.
             plain = {"int": int, "float": float}.get(kind)

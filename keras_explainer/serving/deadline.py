@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 import time
 
 from keras_explainer.errors import ConfigError, DeadlineError
@@ -20,7 +20,7 @@ class Deadline:
 
     def __init__(self, seconds: float) -> None:
         number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-        if not number or not math.isfinite(seconds) or seconds <= 0:
+        if not number or not 0 < seconds <= sys.float_info.max:
             raise ConfigError(
                 f"timeout is a number of seconds above 0, got {seconds!r}."
             )

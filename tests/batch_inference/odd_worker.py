@@ -5,10 +5,13 @@ slow        the same, half a second a batch
 once FILE   dies at the first image while FILE is not there, and makes it
 poison      dies at every image that says so
 unready     dies before it is ready
+full FILE   the first worker there makes FILE, and has no room for its part once another
+            is in the middle of its own, which it never ends
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -76,6 +79,21 @@ class OddProgram:
         ]
 
 
+def write_part_on_a_full_disk(path: Path, *arguments: Any) -> None:
+    """In place of `write_part`."""
+    half = path.with_name(".tmp-half.parquet")
+    try:
+        Path(ARGUMENT).touch(exist_ok=False)
+    except FileExistsError:
+        half.write_bytes(b"PAR1")
+        time.sleep(600)
+    while not half.exists():
+        time.sleep(0.01)
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 if __name__ == "__main__":
     local_worker.SavedModelProgram = OddProgram  # type: ignore[misc,assignment]
+    if FAULT == "full":
+        local_worker.write_part = write_part_on_a_full_disk  # type: ignore[assignment]
     local_worker.main(*sys.argv[1:])

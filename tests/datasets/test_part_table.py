@@ -142,6 +142,7 @@ def test_missing_files_are_counted_and_the_first_five_named(folder):
     )
     assert len(read(folder, "file\na.jpg\n" + names, check_files=False)) == 8
     refused(folder, "file\nsub\n", "1 of 1 files are not found")
+    refused(folder, f"file\n{'9' * 400}\n", "1 of 1 files are not found")
 
 
 def test_missing_table(tmp_path):

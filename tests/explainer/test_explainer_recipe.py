@@ -147,6 +147,7 @@ def test_numbers_of_numpy_become_plain():
         {"beta": 0.0},
         {"beta": float("nan")},
         {"beta": float("inf")},
+        {"beta": 10**400},
         {"beta": "4"},
         {"beta": None},
         {"tau": 0.0},

@@ -76,6 +76,7 @@ def test_another_version_is_refused_with_what_to_do(copy):
         ({"data": {}}, "lacks directory"),
         ({"learning": {"epochs": True}}, r"epochs must be a whole number or null"),
         ({"learning": {"validation_share": float("nan")}}, "finite number"),
+        ({"learning": {"validation_share": 10**400}}, "finite number"),
         ({"explainer": {"filters": 0}}, "filters must be at least 1"),
         ({"explainer": {"recipe": {"beta": "steep"}}}, r"recipe\.beta"),
         ({"explainer": {"recipe": {"colour": 1}}}, "no setting 'colour'"),
