@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -180,6 +180,8 @@ def learn(subject: Subject) -> None:
         config.training.recipe,
         {**config.training.settings, "views": VIEWS, "views_per_step": VIEWS},
     )
+    if recipe.places:
+        recipe = replace(recipe, place_views=VIEWS, place_epochs=1)
     before = _weights_sha256(teacher)
     explainer = Explainer(
         teacher,

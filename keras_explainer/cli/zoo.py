@@ -239,6 +239,10 @@ def verify(
     records: Annotated[
         Path | None, typer.Option(help="Folder for the records. Default: the zoo's.")
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(help="CNNs side by side; the large ones come last, one by one."),
+    ] = 1,
 ) -> None:
     """Prove that a CNN works as a teacher, with random weights, and record it.
 
@@ -250,7 +254,7 @@ def verify(
 
     keras-explainer zoo verify ResNet50
 
-    keras-explainer zoo verify --all --resume
+    keras-explainer zoo verify --all --resume --workers 2
     """
     if (name is None) != every:
         raise ConfigError("verify takes the name of a CNN, or --all.")
@@ -269,7 +273,7 @@ def verify(
         return
     failed = []
     with ProgressDisplay() as progress:
-        for record in verify_all(names, folder, progress):
+        for record in verify_all(names, folder, progress, workers=workers):
             figures = record.figures
             line = f"{record.name}: {record.status}"
             if record.error:

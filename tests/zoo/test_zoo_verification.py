@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import keras
@@ -13,7 +15,7 @@ from keras_explainer.zoo.random_weights import randomize
 from keras_explainer.zoo.verify_all import pending, verify_all
 from keras_explainer.zoo.zoo_config import CONFIGS
 
-from keras_explainer.errors import TeacherError, ZooError
+from keras_explainer.errors import ConfigError, TeacherError, ZooError
 
 # One of each kind, as small as it can be built.
 SMALL = {
@@ -35,7 +37,8 @@ LONG = ("ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "NASNetMobile", "ResNet
 LONG = (*LONG, "Xception", "MobileNetV2", "MobileNetV3Small", "InceptionV3")
 # An export and its verification take a quarter of a minute: one of the quick ones.
 EXPORTED = (*LONG, "AlexNet")
-SIX = 6
+# One for each of the places of the default recipe.
+FILTERS = 16
 
 
 def check(name: str, **changes) -> ZooRecord:
@@ -43,7 +46,7 @@ def check(name: str, **changes) -> ZooRecord:
     return v.verify(
         name,
         input_shape=(side, side, 3),
-        filters=SIX,
+        filters=FILTERS,
         **{"classes": 7, **arguments},
         **changes,
     )
@@ -264,3 +267,37 @@ def test_stable_names_do_not_depend_on_what_was_built_before() -> None:
         names = {layer.name for layer in model.layers}
         assert config.tap.layer in names
         assert set(config.targets or ()) <= names
+
+
+@pytest.mark.one_backend
+def test_cnns_side_by_side_and_large_ones_alone(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    both, running, seen = threading.Barrier(2, timeout=30), [], []
+
+    def quickly(name: str, configs: Path) -> ZooRecord:
+        running.append(name)
+        seen.append((name, os.environ.get("TF_NUM_INTRAOP_THREADS")))
+        assert os.environ["OMP_NUM_THREADS"] == "3"  # the user's own
+        if name in ("MobileNet", "ResNet50"):
+            both.wait()  # passes only while the other one runs
+        else:
+            assert running == [name]
+        running.remove(name)
+        return v._record(name, v.config_sha256(name, configs), None, {}, {})
+
+    monkeypatch.setattr("keras_explainer.zoo.verify_all.verify_apart", quickly)
+    names = ["MobileNet", "ResNet50", "EfficientNetB6", "NASNetLarge"]
+    done = list(verify_all(names, tmp_path, workers=2))
+    assert [record.name for record in done[2:]] == ["EfficientNetB6", "NASNetLarge"]
+    assert {record.name for record in done} == set(names)
+    assert dict(seen) == {
+        "MobileNet": "4",
+        "ResNet50": "4",
+        "EfficientNetB6": None,
+        "NASNetLarge": None,
+    }
+    assert "TF_NUM_INTRAOP_THREADS" not in os.environ
+    with pytest.raises(ConfigError, match="workers is a whole number from 1, got 0"):
+        list(verify_all(names, tmp_path, workers=0))
