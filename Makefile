@@ -116,11 +116,13 @@ fuzz: $(STAMP)  ## a hundred thousand hostile files (ARGS='--share 0.1' for a te
 	$(ONE_CORE) KERAS_BACKEND=tensorflow $(PY) -m benchmarks.fuzz $(ARGS)
 
 killed: $(STAMP)  ## learning killed at 20 random moments, in both recipes
-	for recipe in default places; do \
+	for recipe in single places; do \
 		$(ONE_CORE) $(PY) -m benchmarks.killed --recipe $$recipe $(ARGS) || exit 1; done
 
-long: $(STAMP)  ## 200 epochs: memory and speed
-	$(ONE_CORE) KERAS_BACKEND=tensorflow $(PY) -m benchmarks.long_run $(ARGS)
+long: $(STAMP)  ## 200 epochs: memory and speed, in both recipes
+	for recipe in single places; do \
+		$(ONE_CORE) KERAS_BACKEND=tensorflow $(PY) -m benchmarks.long_run \
+			--recipe $$recipe $(ARGS) || exit 1; done
 
 # Asks PyPI for known weaknesses of the locked versions. A version that PyPI does not
 # know is an error: a mirror without advisories would look like a clean result.

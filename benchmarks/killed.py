@@ -39,7 +39,7 @@ from keras_explainer.files import write_json
 
 RESULTS = Path(__file__).parent / "results" / "killed"
 SETTINGS = {
-    "default": {},
+    "single": {},
     "places": {"places": 4, "detectors": 8, "place_epochs": 3},
 }
 QUICKER = {"batch_size": 8, "views": 2}
@@ -138,7 +138,7 @@ def main() -> None:
     """Prints what was met and writes JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--recipe", choices=list(SETTINGS), default="default")
+    parser.add_argument("--recipe", choices=list(SETTINGS), default="places")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="kept, to go on in after a break")

@@ -1,6 +1,6 @@
 """A long run: does memory or the time of an epoch grow?
 
-    python -m benchmarks.long_run [--epochs 200] [--recipe default] [--images 96]
+    python -m benchmarks.long_run [--epochs 200] [--recipe places] [--images 96]
 
 Learns an explainer of the shipped teacher from drawn creatures by `runs.train`, with
 its log, history and backup written after every epoch, and notes after each epoch its
@@ -105,7 +105,7 @@ def plot(watch: Watch, path: Path) -> None:
     figure, (above, below) = pyplot.subplots(2, sharex=True, figsize=(7, 5))
     epochs = np.arange(1, len(watch.seconds) + 1)
     above.plot(epochs, watch.mebibytes)
-    above.set(ylabel="resident memory, MiB", ylim=(0, None))
+    above.set(ylabel="resident memory, MiB", ylim=(0, 1.2 * max(watch.mebibytes)))
     below.plot(epochs[1:], watch.processor[1:], label="processor")
     below.plot(epochs[1:], watch.seconds[1:], label="clock", alpha=0.5)
     below.set(ylabel="seconds an epoch", xlabel="epoch", ylim=(0, None))
@@ -119,13 +119,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--images", type=int, default=96)
-    parser.add_argument("--recipe", default="default")
+    parser.add_argument("--recipe", choices=("places", "single"), default="places")
     options = parser.parse_args()
     watch = learn(options.epochs, options.images, options.recipe)
     found = figures(watch)
     RESULTS.mkdir(parents=True, exist_ok=True)
     write_json(
-        RESULTS / f"{options.epochs}.json",
+        RESULTS / f"{options.recipe}.json",
         {
             **vars(options),
             **found,
@@ -136,7 +136,7 @@ def main() -> None:
             "processor_seconds": [round(value, 3) for value in watch.processor],
         },
     )
-    plot(watch, RESULTS / f"{options.epochs}.png")
+    plot(watch, RESULTS / f"{options.recipe}.png")
     for name, value in found.items():
         print(f"{name:28} {value:10.3f}")
 
