@@ -41,7 +41,7 @@ class KeepLastGood(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self.diverged is None:
-            weights = self.model.get_weights()
+            weights = self._now()
             if all(np.isfinite(values).all() for values in weights):
                 self._candidate = weights
                 return
@@ -49,3 +49,15 @@ class KeepLastGood(keras.callbacks.Callback):
             self.model.stop_training = True
         if self._weights is not None:
             self.model.set_weights(self._weights)
+
+    def _now(self) -> list[np.ndarray]:
+        """The weights; the same array as before where nothing changed.
+
+        Most of a network with dense layers is frozen: one copy of it is enough.
+        """
+        pairs = zip(self.model.weights, self._weights or (), strict=True)
+        now = ((keras.ops.convert_to_numpy(one), before) for one, before in pairs)
+        return [
+            before if np.array_equal(before, new) else np.array(new)
+            for new, before in now
+        ]
