@@ -2,8 +2,8 @@
 
     python -m benchmarks.serving [--network NAME] [--calls N]
 
-Exports an explainer of each network (128 filters, default recipe, not learned: costs do
-not depend on weights), loads it beside the teacher alone in one process, and lets the
+Exports an explainer of each network (default recipe, not learned: costs do not depend
+on weights), loads it beside the teacher alone in one process, and lets the
 endpoints take turns. KERAS_EXPLAINER_SHARED names the folder of the photographs.
 Finished rows are kept, so that it can go on.
 """

@@ -37,6 +37,7 @@ def measure(name: str, calls: int) -> dict[str, Any]:
         "teacher": teacher.name,
         "tap": teacher.tap,
         "image": list(teacher.input_shape),
+        "recipe": made.recipe.name,
         "filters": made.filters,
         "photographs": images.source == "given",
     }

@@ -20,7 +20,6 @@ NETWORKS = (
     "ConvNeXtTiny",
     "nested",
 )
-FILTERS = 128
 
 
 def photographs(teacher: kx.Teacher, count: int) -> SampleImages:
@@ -73,12 +72,12 @@ def _random(made: kx.Teacher) -> kx.Teacher:
     return made
 
 
-def explainer(name: str, filters: int = FILTERS) -> tuple[kx.Explainer, SampleImages]:
+def explainer(name: str) -> tuple[kx.Explainer, SampleImages]:
     """An explainer that has seen some images but not learned, and images."""
     keras.utils.set_random_seed(0)
     made = teacher(name)
     images = photographs(made, 64)
-    found = kx.Explainer(made, filters=filters, recipe="single")
+    found = kx.Explainer(made)
     found.statistics.started.assign(1.0)
     found.measure_tracks(images.pixels[:16])
     return found, images
