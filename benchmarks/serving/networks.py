@@ -64,7 +64,7 @@ def _nested() -> kx.Teacher:
 def _random(made: kx.Teacher) -> kx.Teacher:
     """Weights under which all layers count, and a softmax that is not saturated."""
     from keras_explainer.zoo.random_weights import randomize
-    from keras_explainer.zoo.verification import smooth_images, soften
+    from keras_explainer.zoo.verification_stages import smooth_images, soften
 
     images = smooth_images(4, made.input_shape, 0)
     randomize(made.model, made.preprocess(images), 0)

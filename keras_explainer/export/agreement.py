@@ -11,11 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from keras_explainer.export.reference import Reference, gap, shared_scale
+from keras_explainer.export.reference import (
+    ROUNDINGS,
+    Reference,
+    gap,
+    shared_scale,
+)
 
 SHARED_TOLERANCE = 1e-4
 """Of contributions, relative to the largest; or four times what rounding does to Keras'
 own, if that is more (`Reference.shared_rounding`)."""
+MOST = 1e-2
+"""Of continuous outputs: where rounding does more, nothing can be told."""
 PIXELS = 1e-3
 """Positions and boxes of the same cell differ by no more."""
 
@@ -27,7 +34,9 @@ class Agreement:
         reference: What Keras says.
         margin: Of decisions, relative to the largest of the numbers that decide.
         tolerance: Of continuous outputs; contributions that differ by no more of what
-            is shared out tie too.
+            is shared out tie too. Where rounding alone does more to Keras' own answers
+            (`Reference.rounding`), `ROUNDINGS` times that is accepted, `MOST` at most,
+            and the margin grows with it.
 
     Attributes:
         differences: {signature: {output: largest difference over largest value}}.
@@ -38,8 +47,9 @@ class Agreement:
 
     def __init__(self, reference: Reference, margin: float, tolerance: float) -> None:
         self.reference = reference
-        self.margin = margin
-        self.tolerance = tolerance
+        rounding = min(MOST, ROUNDINGS * reference.rounding)
+        self.tolerance = max(tolerance, rounding)
+        self.margin = margin * self.tolerance / tolerance
         self.shared_tolerance = max(SHARED_TOLERANCE, 4 * reference.shared_rounding)
         self.differences: dict[str, dict[str, float]] = {}
         self.decisions: dict[str, dict[str, dict[str, float]]] = {}
@@ -47,13 +57,13 @@ class Agreement:
         maps, clear = reference.maps, reference.clear
         strength = maps.max((1, 2))
         self._clear_cell, self._clear_mask = (
-            ((gap(given) > margin) | (given.max((1, 2)) <= 0))[clear]
+            ((gap(given) > self.margin) | (given.max((1, 2)) <= 0))[clear]
             for given in (maps, reference.filter_maps)
         )
         near = np.maximum(reference.levels, strength.max(0))
         self._clear_presence = (
-            (np.abs(strength - reference.levels) > margin * near)
-            & (strength > margin * strength.max(0))
+            (np.abs(strength - reference.levels) > self.margin * near)
+            & (strength > self.margin * strength.max(0))
         )[clear] | (strength <= 0)[clear]
 
     def compare(self, signature: str, found: dict[str, np.ndarray]) -> None:

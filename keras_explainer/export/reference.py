@@ -20,7 +20,10 @@ SHARED_OUT = 2
 
 
 TIE = 1e-5
-"""Cells whose maps differ by less, relative to the stronger, are a tie."""
+"""Cells whose maps differ by less, relative to the stronger, are a tie; or by less than
+`ROUNDINGS` times `Reference.rounding`, if that is more."""
+ROUNDINGS = 2
+"""Times what one unit in the last place does to Keras' own answers."""
 
 
 class Reference:
@@ -34,7 +37,9 @@ class Reference:
     Attributes:
         images, tap: (n, H, W, C): what is given to the export.
         maps, filter_maps: (n, H, W, P) of the parts, (n, H, W, F) of the filters.
-        shared_rounding: How far contributions move by rounding alone, relative.
+        rounding: How far the teacher's features and answers move by rounding alone,
+            relative to the largest of each.
+        shared_rounding: The same of contributions.
         clear: (n,): whether rounding cannot move a mask of the first layer; images
             in which it can are not compared.
         parts: By kind ("explain", "explain_contributions"): `FilterValues` of images.
@@ -47,6 +52,7 @@ class Reference:
         self.explainer = explainer
         self.images = np.asarray(images, "float32")
         self.tap, found, answers = self._read()
+        self.rounding = self._rounding()
         self.maps = found["maps"]
         named = [None if names is None else names.of(f) for f in range(self.filters)]
         self.names = np.array(["" if one is None else one.name for one in named])
@@ -59,8 +65,9 @@ class Reference:
         )
         self.filter_maps = predicted["maps"]
         # Where the mask of the first layer is a tie, all that follows is.
+        tie = max(TIE, ROUNDINGS * self.rounding)
         self.clear = (
-            (gap(predicted["maps_1"]) > TIE) | (predicted["maps_1"].max((1, 2)) <= 0)
+            (gap(predicted["maps_1"]) > tie) | (predicted["maps_1"].max((1, 2)) <= 0)
         ).all(1)
         self.values: dict[str, dict[str, Any]] = {
             "explain": answers,
@@ -104,6 +111,28 @@ class Reference:
     def filters(self) -> int:
         """Parts of the explainer."""
         return self.explainer.part_count
+
+    def _rounding(self) -> float:
+        """What one unit in the images' last place does to the teacher's own answers.
+
+        Deep networks enlarge rounding at every layer, those of random weights most: so
+        much is the network's, and no export's fault.
+        """
+        before, after = (
+            self._teacher_answers(images)
+            for images in (self.images, np.nextafter(self.images, np.float32(0)))
+        )
+        return max(
+            float(np.abs(moved - value).max() / (np.abs(value).max() or 1.0))
+            for value, moved in zip(before, after, strict=True)
+        )
+
+    def _teacher_answers(self, images: np.ndarray) -> list[np.ndarray]:
+        """Features at the tap and the targets, and the outputs where they follow."""
+        teacher = self.explainer.teacher
+        tap, targets = teacher.extract(images)
+        answer = teacher.classify(images)
+        return [tap, *targets.values(), *(v for v in answer.values() if v is not None)]
 
     def _shared_rounding(self, values: dict[str, np.ndarray]) -> float:
         """What images that are darker by a millionth do to Keras' own contributions.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from keras_explainer.results import PartNames
 
 TOLERANCE = 1e-5
-"""Of continuous outputs, relative to the largest value of each."""
+"""Of continuous outputs, relative to the largest value of each, see `Agreement`."""
 MARGIN = 1e-4
 """Of decisions, see `Agreement`."""
 RECORD = "export.json"
@@ -83,9 +83,9 @@ def verify(
         "record_version": RECORD_VERSION,
         **facts,
         "images": images.facts(),
-        "tolerance": TOLERANCE,
+        "tolerance": agreement.tolerance,
         "contributions_tolerance": agreement.shared_tolerance,
-        "margin": MARGIN,
+        "margin": agreement.margin,
         "rounding": rounding,
         "images_that_tie": int((~reference.clear).sum()),
         "max_difference": difference,

@@ -53,6 +53,30 @@ def agreement(reference, answers, signature=None, **changes):
     return found
 
 
+def test_rounding_is_measured_and_accepted(reference, explainer, monkeypatch):
+    """One unit in the images' last place, and no more than a hundredth."""
+    plain = reference._teacher_answers(reference.images)
+    assert 0 < reference.rounding < 5e-6  # of a network of few layers
+    assert agreement(reference, {}).tolerance == 1e-5
+    calls = []
+
+    def enlarged(self, images):
+        calls.append(images)
+        return [value * (1 + 3e-5 * (len(calls) - 1)) for value in plain]
+
+    monkeypatch.setattr(type(reference), "_teacher_answers", enlarged)
+    assert reference._rounding() == pytest.approx(3e-5, rel=1e-2)
+    first, second = calls
+    assert (first == reference.images).all()
+    away = np.abs(second - first) / np.maximum(first, 1)
+    assert 0 < away.max() < 1.2e-7  # float32 has 24 bits
+    for rounding, tolerance in ((3e-5, 6e-5), (1.0, 1e-2)):
+        monkeypatch.setattr(reference, "rounding", rounding)
+        found = agreement(reference, {})
+        assert found.tolerance == pytest.approx(tolerance)
+        assert found.margin == pytest.approx(10 * tolerance)
+
+
 def test_what_is_recorded(exported):
     record = json.loads((exported / "export.json").read_text())
     assert record["max_difference"] <= record["tolerance"] == 1e-5

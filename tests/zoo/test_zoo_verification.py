@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from keras_explainer.zoo import ZooConfig, ZooRecord, teacher
 from keras_explainer.zoo import verification as v
+from keras_explainer.zoo import verification_stages as proofs
 from keras_explainer.zoo.random_weights import randomize
 from keras_explainer.zoo.verify_all import pending, verify_all
 from keras_explainer.zoo.zoo_config import CONFIGS
@@ -61,7 +62,7 @@ def check(name: str, **changes) -> ZooRecord:
     ],
 )
 def test_each_kind_of_network_passes(name: str) -> None:
-    stages = dict(v.STAGES)
+    stages = dict(proofs.STAGES)
     if name not in EXPORTED:
         del stages["export"]
     record = check(name, stages=stages)
@@ -70,9 +71,9 @@ def test_each_kind_of_network_passes(name: str) -> None:
     assert list(record.stages) == list(stages)
     if name in EXPORTED:
         assert record.figures["export_difference"] <= 1e-4
-    assert 0 <= record.figures["cut_difference"] <= v.CUT_TOLERANCE
-    assert record.figures["reload_difference"] <= v.RELOAD_TOLERANCE
-    assert record.figures["image_difference"] > v.CUT_TOLERANCE
+    assert 0 <= record.figures["cut_difference"] <= proofs.CUT_TOLERANCE
+    assert record.figures["reload_difference"] <= proofs.RELOAD_TOLERANCE
+    assert record.figures["image_difference"] > proofs.CUT_TOLERANCE
     config = ZooConfig.named(name)
     if config.tap.layer is not None:
         assert record.figures["tap"] == config.tap.layer
@@ -86,7 +87,7 @@ def test_each_kind_of_network_is_cut(name: str, monkeypatch) -> None:
 
     # Compiling the whole network is what takes long; `test_conformance` has it.
     monkeypatch.setattr(Teacher, "extract", _eagerly)
-    stages = {name: v.STAGES[name] for name in ("load", "cut")}
+    stages = {name: proofs.STAGES[name] for name in ("load", "cut")}
     record = check(name, stages=stages)
     assert (record.status, record.error) == ("passed", None)
     config = ZooConfig.named(name)
@@ -100,7 +101,7 @@ def _eagerly(self, images, *, batch_size=32):
 
 
 def test_cut_on_every_backend() -> None:
-    stages = {name: v.STAGES[name] for name in ("load", "cut")}
+    stages = {name: proofs.STAGES[name] for name in ("load", "cut")}
     record = check("AlexNet", stages=stages)
     assert (record.status, record.error) == ("passed", None)
     assert record.versions["backend"] == keras.backend.backend()
@@ -116,7 +117,7 @@ def test_a_wrong_cut_is_noticed(monkeypatch) -> None:
         "upper",
         lambda self, tap: {k: x * 1.001 for k, x in upper(self, tap).items()},
     )
-    stages = {name: v.STAGES[name] for name in ("load", "cut")}
+    stages = {name: proofs.STAGES[name] for name in ("load", "cut")}
     record = check("MobileNet", stages=stages)
     assert record.status == "failed"
     assert record.error.startswith("cut: MobileNet cut at 'conv_pw_11_relu' gives")
@@ -124,7 +125,7 @@ def test_a_wrong_cut_is_noticed(monkeypatch) -> None:
 
 @pytest.mark.one_backend
 def test_a_teacher_that_learning_changes_is_noticed(monkeypatch) -> None:
-    fit = v.Explainer.fit
+    fit = proofs.Explainer.fit
 
     def spoil(self, *args, **kwargs):
         done = fit(self, *args, **kwargs)
@@ -132,7 +133,7 @@ def test_a_teacher_that_learning_changes_is_noticed(monkeypatch) -> None:
         weight.assign(weight + 1e-3)
         return done
 
-    monkeypatch.setattr(v.Explainer, "fit", spoil)
+    monkeypatch.setattr(proofs.Explainer, "fit", spoil)
     record = check("MobileNet")
     assert record.error == "learn: MobileNet: learning changed the teacher."
     assert "reload_difference" not in record.figures
@@ -140,7 +141,7 @@ def test_a_teacher_that_learning_changes_is_noticed(monkeypatch) -> None:
 
 @pytest.mark.one_backend
 def test_an_explainer_that_comes_back_changed_is_noticed(monkeypatch) -> None:
-    load = v.load_explainer
+    load = proofs.load_explainer
 
     def spoil(*args, **kwargs):
         explainer = load(*args, **kwargs)
@@ -148,7 +149,7 @@ def test_an_explainer_that_comes_back_changed_is_noticed(monkeypatch) -> None:
         weight.assign(weight + 0.1)
         return explainer
 
-    monkeypatch.setattr(v, "load_explainer", spoil)
+    monkeypatch.setattr(proofs, "load_explainer", spoil)
     record = check("MobileNet")
     assert record.error.startswith("reload: MobileNet: what the explainer predicts")
 
@@ -159,7 +160,7 @@ def test_a_configuration_that_says_another_size(tmp_path: Path) -> None:
     (tmp_path / "MobileNetV3Small.yaml").write_text(
         text.replace("parameters: 2554968", "parameters: 1")
     )
-    stages = {"load": v.STAGES["load"]}
+    stages = {"load": proofs.STAGES["load"]}
     record = v.verify("MobileNetV3Small", configs=tmp_path, stages=stages)
     assert record.status == "failed"
     assert "has 2554968 parameters, its configuration says 1" in record.error
@@ -183,7 +184,7 @@ def test_a_tap_that_is_no_cut_in_this_keras(tmp_path: Path) -> None:
 @pytest.mark.one_backend
 def test_random_weights_under_which_all_layers_count() -> None:
     """MobileNet as Keras builds it says the same of all images."""
-    images = v.smooth_images(3, (64, 64, 3), 0) / 127.5 - 1
+    images = proofs.smooth_images(3, (64, 64, 3), 0) / 127.5 - 1
     images = images.astype("float32")
 
     def spread(model) -> float:
