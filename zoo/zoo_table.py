@@ -23,6 +23,7 @@ COLUMNS = (
     "weights' licence",
     "status",
     "cut differs by",
+    "export differs by",
     "seconds",
     "GiB",
 )
@@ -50,10 +51,13 @@ class ZooRow:
         value = self.record.figures.get(name)
         return UNVERIFIED if value is None else value
 
+    def _difference(self, stage: str) -> str:
+        value = self.figure(f"{stage}_difference")
+        return value if isinstance(value, str) else "0" if not value else f"{value:.0e}"
+
     def cells(self) -> tuple[str, ...]:
         """The row as texts, in the order of `COLUMNS`."""
         config = self.config
-        difference = self.figure("cut_difference")
         licence = ", ".join(dict.fromkeys(w.licence for w in config.weights))
         return (
             config.name,
@@ -65,9 +69,8 @@ class ZooRow:
             _joined(self.figure("targets"), ", "),
             licence or UNVERIFIED,
             self.status + (" (large)" if config.large else ""),
-            difference
-            if isinstance(difference, str)
-            else f"{difference:.0e}".replace("0e+00", "0"),
+            self._difference("cut"),
+            self._difference("export"),
             str(self.figure("seconds")),
             str(self.figure("peak_memory_gib")),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -15,14 +16,18 @@ from keras_explainer.export.precision import Precision
 
 
 class StoredWeights:
-    """Half-precision copies of kernels, read instead of them while a graph is traced.
+    """What is read instead of variables while a graph is traced.
 
-    Kernels are nearly all of the weights; vectors (biases, scales and statistics of
-    normalisations) stay as they are, since rounding a variance costs more than it
-    saves. The graph computes in float32 as before.
+    Variables of the same values are stored once: a decoder that is a copy of the
+    teacher's layers reads the teacher's own.
+
+    In half precision kernels have copies. They are nearly all of the weights; vectors
+    (biases, scales and statistics of normalisations) stay as they are, since rounding
+    a variance costs more than it saves. The graph computes in float32 as before.
 
     Args:
-        variables: Keras variables that may be kept in half precision.
+        variables: Keras variables that may be stored; the first of those that are the
+            same is.
         precision: Of the export.
 
     Raises:
@@ -30,27 +35,21 @@ class StoredWeights:
     """
 
     def __init__(self, variables: Sequence[Any], precision: Precision) -> None:
-        self._halves: dict[int, Any] = {}
+        self._read: dict[int, Any] = {}
         self._rounded: list[tuple[Any, Any]] = []
-        if precision.name == "float32":
-            return
+        stored: dict[tuple[Any, ...], Any] = {}
         for variable in variables:
-            if len(variable.shape) < 2 or variable.dtype != "float32":
-                continue
-            half = tf.cast(variable.value, precision.name)
-            if not np.isfinite(np.asarray(tf.cast(half, "float32"))).all():
-                raise ExportError(
-                    f"{variable.path} has weights that {precision.name} cannot hold. "
-                    "Export with precision='bfloat16' or 'float32'."
-                )
-            self._rounded.append((variable, half))
-            self._halves[id(variable)] = tf.Variable(
-                half, trainable=False, name=variable.name
-            )
+            key = _content(variable)
+            if key not in stored:
+                stored[key] = _half(variable, precision)
+            if stored[key] is not variable:
+                self._read[id(variable)] = stored[key]
+            if isinstance(stored[key], tf.Variable):
+                self._rounded.append((variable, stored[key]))
 
     def scope(self) -> AbstractContextManager[Any]:
         """In it the variables have the values that are stored."""
-        return _Stored(self._halves) if self._halves else nullcontext()
+        return _Stored(self._read) if self._read else nullcontext()
 
     @contextmanager
     def assigned(self) -> Iterator[None]:
@@ -65,15 +64,41 @@ class StoredWeights:
                 variable.assign(value)
 
 
-class _Stored(keras.StatelessScope):
-    """Reads halves when they are asked for: a graph has those alone that it uses."""
+def _content(variable: Any) -> tuple[Any, ...]:
+    """The same for variables that are the same."""
+    value = np.ascontiguousarray(variable.value)
+    digest = hashlib.sha256(value.tobytes()).hexdigest()
+    return value.shape, value.dtype.str, digest
 
-    def __init__(self, halves: dict[int, Any]) -> None:
+
+def _half(variable: Any, precision: Precision) -> Any:
+    """A TensorFlow variable of half the size, or the Keras variable itself."""
+    if (
+        precision.name == "float32"
+        or len(variable.shape) < 2
+        or variable.dtype != "float32"
+    ):
+        return variable
+    half = tf.cast(variable.value, precision.name)
+    if not np.isfinite(np.asarray(tf.cast(half, "float32"))).all():
+        raise ExportError(
+            f"{variable.path} has weights that {precision.name} cannot hold. "
+            "Export with precision='bfloat16' or 'float32'."
+        )
+    return tf.Variable(half, trainable=False, name=variable.name)
+
+
+class _Stored(keras.StatelessScope):
+    """Reads what is stored when it is asked for: a graph has that alone."""
+
+    def __init__(self, stored: dict[int, Any]) -> None:
         super().__init__()
-        self._halves = halves
+        self._stored = stored
 
     def get_current_value(self, variable: Any) -> Any:
-        half = self._halves.get(id(variable))
-        if half is None:
-            return super().get_current_value(variable)
-        return tf.cast(half, "float32")
+        stored = self._stored.get(id(variable), variable)
+        if isinstance(stored, tf.Variable):
+            return tf.cast(stored, "float32")
+        if stored is not variable:
+            return stored.value
+        return super().get_current_value(variable)
