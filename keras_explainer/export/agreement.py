@@ -196,7 +196,14 @@ class Agreement:
                 self._continuous(
                     signature, name, value, of_served(expected[name]), scale
                 )
-            elif name.endswith(("_contribution", "_change", "_error")):
+            elif name == "logit_change":
+                # A difference of two logits: rounding is as large as they are.
+                logits = self.reference.values["explain_contributions"][
+                    "reconstruction_logits"
+                ]
+                size = max(scale or 0.0, float(np.abs(logits).max()))
+                self._continuous(signature, name, value, expected[name], size)
+            elif name.endswith(("_contribution", "_error")):
                 self._continuous(signature, name, value, expected[name], scale)
 
         rows = slice(len(filters))
