@@ -174,6 +174,7 @@ class Agreement:
             )
 
         told = np.char.decode(found.pop("part_names").astype("S"), "utf-8")
+        told = told.reshape(filters.shape)  # NumPy 1 forgets the shape of no names
         if not (told == self.reference.names[filters]).all():
             self.faults.append(f"{signature} gives other names of parts.")
         shares = expected["part_contributions"]
