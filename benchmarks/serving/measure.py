@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-ENDPOINTS = ("classification", "explain", "explain_contributions")
 BATCHES = (1, 32)
 
 

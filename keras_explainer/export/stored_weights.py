@@ -67,7 +67,7 @@ class StoredWeights:
 def _content(variable: Any) -> tuple[Any, ...]:
     """The same for variables that are the same."""
     value = np.ascontiguousarray(variable.value)
-    digest = hashlib.sha256(value.tobytes()).hexdigest()
+    digest = hashlib.sha256(value.reshape(-1).view("uint8").data).hexdigest()
     return value.shape, value.dtype.str, digest
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from keras_explainer.export.precision import Precision
 from keras_explainer.export.reference import Reference
 from keras_explainer.export.sample_images import SampleImages
 from keras_explainer.files import write_json
+from keras_explainer.teachers.fingerprint import file_sha256
 
 if TYPE_CHECKING:
     from keras_explainer.explainer import Explainer
@@ -74,7 +74,7 @@ def verify(
     files: dict[str, dict[str, Any]] = {
         file.relative_to(folder).as_posix(): {
             "bytes": file.stat().st_size,
-            "sha256": _sha256(file),
+            "sha256": file_sha256(file),
         }
         for file in sorted(folder.rglob("*"))
         if file.is_file() and file.name != RECORD
@@ -197,8 +197,3 @@ def _check(agreement: Agreement, told: dict[str, Any]) -> None:
         f"({agreement.reference.explainer.teacher.name}, "
         f"{len(agreement.reference.images)} images.) Nothing was written."
     )
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
