@@ -58,8 +58,13 @@ TEST_SEED = 1
 TEST_IMAGES = 2000
 
 
-def build_teacher(classes: int) -> keras.Model:
-    """Eight blocks of convolution, normalisation and ReLU; images 0..1 in."""
+def build_teacher(classes: int, initial: str | None = None) -> keras.Model:
+    """Eight blocks of convolution, normalisation and ReLU; images 0..1 in.
+
+    Args:
+        classes: number of species.
+        initial: how all first weights are drawn, if not as each layer's are best.
+    """
     layers = keras.layers
     inputs = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 3), name="images")
     x = inputs
@@ -70,13 +75,18 @@ def build_teacher(classes: int) -> keras.Model:
             stride,
             padding="same",
             use_bias=False,
-            kernel_initializer="he_normal",
+            kernel_initializer=initial or "he_normal",
             name=f"conv_{number}",
         )(x)
         x = layers.BatchNormalization(momentum=0.95, name=f"norm_{number}")(x)
         x = layers.ReLU(name=f"relu_{number}")(x)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dense(classes, activation="softmax", name="species")(x)
+    x = layers.Dense(
+        classes,
+        activation="softmax",
+        kernel_initializer=initial or "glorot_uniform",
+        name="species",
+    )(x)
     return keras.Model(inputs, x, name="creatures_teacher")
 
 
@@ -123,10 +133,19 @@ def train(images: int, seed: int, state: Path) -> keras.Model:
         save_atomically(state, model.save)
         right = history.history["accuracy"][0]
         logger.info("%6d images, accuracy on the last: %.3f", start + CHUNK, right)
-    # Without the optimiser's state, and with no trace of how it was compiled.
-    teacher = build_teacher(classes)
-    teacher.set_weights(model.get_weights())
+    teacher = finished(model)
     state.unlink()
+    return teacher
+
+
+def finished(model: keras.Model) -> keras.Model:
+    """Its weights alone: no state of the optimiser, no trace of how it was compiled.
+
+    Nor how the first weights were drawn: Keras before 3.15 does not read what later
+    ones write of that.
+    """
+    teacher = build_teacher(len(Creatures.SPECIES), initial="zeros")
+    teacher.set_weights(model.get_weights())
     return teacher
 
 
