@@ -4,7 +4,8 @@
 
 Each network is exported, then loaded by `tf.saved_model.load`, by a session with the
 tag `serve`, by the C API, and by `saved_model_cli` (`part_maps` of all at once). Each
-gets the photographs in batches of 1, 3 and 64. Contributions are compared on two.
+gets the photographs in batches of 1, 3 and 64, and so does Keras: how far its own
+answers differ between batches of 1 and 64 is beside. Contributions are compared on two.
 """
 
 from __future__ import annotations
@@ -95,6 +96,7 @@ def cli(folder: Path) -> Run:
     return run
 
 
+BATCHES = (1, 3, 64)
 LOADERS = {
     "saved_model.load": loaded,
     "session": session,
@@ -132,6 +134,21 @@ def agreement(
     return found
 
 
+def between(
+    one: dict[str, dict[str, np.ndarray]], other: dict[str, dict[str, np.ndarray]]
+) -> float:
+    """By how much Keras' own answers differ between batches of two sizes.
+
+    The largest difference of the teacher's answers, those of the reconstruction and the
+    reconstruction itself, over the largest value of each.
+    """
+    return max(
+        float(np.abs(value - other[kind][name]).max() / (np.abs(value).max() or 1.0))
+        for kind in ("explain", "reconstruct")
+        for name, value in one[kind].items()
+    )
+
+
 def measure(name: str, count: int) -> dict[str, Any]:
     """The row of a network."""
     made, images = explainer(name)
@@ -144,12 +161,17 @@ def measure(name: str, count: int) -> dict[str, Any]:
     }
     with tempfile.TemporaryDirectory() as place:
         folder = saved_model(made, Path(place) / name, images=pixels)
-        reference = Reference(made, pixels, None)
-        for loader, load in LOADERS.items():
-            run = load(folder)
-            batches = (len(pixels),) if loader == "saved_model_cli" else (1, 3, 64)
-            only = "part_maps" if loader == "saved_model_cli" else None
-            for batch in batches:
+        loaders = {loader: load(folder) for loader, load in LOADERS.items()}
+        alone: dict[str, dict[str, np.ndarray]] = {}
+        for batch in BATCHES:
+            reference = Reference(made, pixels, None, batch)
+            row["images_that_tie"] = int((~reference.clear).sum())
+            alone = alone or reference.values
+            for loader, run in loaders.items():
+                small = loader == "saved_model_cli"
+                if small and batch < len(pixels):
+                    continue
+                only = "part_maps" if small else None
                 found = agreement(run, folder, reference, batch, only)
                 difference, output, accepted = found.largest()
                 ties = [
@@ -157,15 +179,17 @@ def measure(name: str, count: int) -> dict[str, Any]:
                     for kinds in found.decisions.values()
                     for figures in kinds.values()
                 ]
-                row["loaders"][f"{loader}, {batch}"] = {
+                told = {
                     "max_difference": difference,
                     "of": output,
                     "accepted": accepted,
                     "wrong": found.faults[0] if found.faults else found.wrong(),
                     "ties": float(np.mean(ties)) if ties else None,
                 }
-                print(name, loader, batch, row["loaders"][f"{loader}, {batch}"])
-    row["images_that_tie"] = int((~reference.clear).sum())
+                row["loaders"][f"{loader}, {batch}"] = told
+                print(name, loader, batch, told)
+    row["keras_between_batches"] = between(alone, reference.values)
+    print(name, "Keras between batches", row["keras_between_batches"])
     row["versions"] = current_versions()
     return row
 

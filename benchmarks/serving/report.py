@@ -27,6 +27,7 @@ LOADERS = (
     "largest difference",
     "of",
     "accepted",
+    "Keras itself, batches of 1 and 64",
     "decisions that differ",
     "decisions that tie",
 )
@@ -72,6 +73,7 @@ def _loaders(row: dict[str, Any]) -> list[str]:
         f"{worst['max_difference']:.1e}",
         worst["of"],
         f"{worst['accepted']:.1e}",
+        f"{row['keras_between_batches']:.1e}",
         wrong[0] if wrong else "none",
         f"{max(ties):.1%}" if ties else "–",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,8 +32,10 @@ class Reference:
 
     Args:
         explainer: With its teacher.
-        images: (n, H, W, C), RGB 0..255, of the teacher's size, at most 32.
+        images: (n, H, W, C), RGB 0..255, of the teacher's size.
         names: Of the filters, or None.
+        batch_size: Images at a time, None all: another order of sums is another
+            rounding, which deep networks enlarge.
 
     Attributes:
         images, tap: (n, H, W, C): what is given to the export.
@@ -47,10 +50,15 @@ class Reference:
     """
 
     def __init__(
-        self, explainer: Explainer, images: np.ndarray, names: PartNames | None
+        self,
+        explainer: Explainer,
+        images: np.ndarray,
+        names: PartNames | None,
+        batch_size: int | None = None,
     ) -> None:
         self.explainer = explainer
         self.images = np.asarray(images, "float32")
+        self._batch = batch_size or len(self.images)
         self.tap, found, answers = self._read()
         self.rounding = self._rounding()
         self.maps = found["maps"]
@@ -59,7 +67,7 @@ class Reference:
         self.levels = np.asarray(explainer.presence.levels)
         predicted = explainer.predict(
             self.images,
-            batch_size=len(images),
+            batch_size=self._batch,
             verbose=0,
             outputs=("maps_1", "maps", "part_maps", "reconstructions"),
         )
@@ -74,11 +82,11 @@ class Reference:
             "part_maps": {"part_maps": predicted["part_maps"]},
             "reconstruct": predicted["reconstructions"],
         }
-        plain = explain(explainer, self.images, contributions=None, verbose=0)
+        plain = self._explained(self.images, contributions=None)
         self.shared_rounding = 0.0
         self.parts = {"explain": self._filter_values(plain)}
         if no_contributions(explainer) is None:
-            shared = explain(explainer, self.images[:SHARED_OUT], verbose=0)
+            shared = self._explained(self.images[:SHARED_OUT])
             kind = "explain_contributions"
             self.parts[kind] = self._filter_values(shared)
             self.shared_rounding = self._shared_rounding(self.parts[kind])
@@ -93,10 +101,18 @@ class Reference:
 
     def _read(self) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Features of the tap, what the explainer makes of them, all answers."""
-        tap, targets = self.explainer.teacher.extract(self.images)
-        found, given, again = Readout.of(self.explainer).read(
-            tap, targets, len(self.images)
-        )
+        read = [
+            self._read_batch(self.images[at : at + self._batch])
+            for at in range(0, len(self.images), self._batch)
+        ]
+        taps, found, answers = zip(*read, strict=True)
+        return np.concatenate(taps), _joined(found), _joined(answers)
+
+    def _read_batch(
+        self, images: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+        tap, targets = self.explainer.teacher.extract(images, batch_size=self._batch)
+        found, given, again = Readout.of(self.explainer).read(tap, targets, self._batch)
         answers = {
             f"{who}{what}": value
             for who, answer in (("", given), ("reconstruction_", again))
@@ -104,8 +120,13 @@ class Reference:
             for what, value in (("scores", answer.outputs), ("logits", answer.logits))
             if value is not None
         }
-        answers["p"] = np.full(len(self.images), self.explainer.share)
+        answers["p"] = np.full(len(images), self.explainer.share)
         return tap, found, answers
+
+    def _explained(self, images: np.ndarray, **settings: Any) -> Explanations:
+        return explain(
+            self.explainer, images, batch_size=self._batch, verbose=0, **settings
+        )
 
     @property
     def filters(self) -> int:
@@ -130,8 +151,8 @@ class Reference:
     def _teacher_answers(self, images: np.ndarray) -> list[np.ndarray]:
         """Features at the tap and the targets, and the outputs where they follow."""
         teacher = self.explainer.teacher
-        tap, targets = teacher.extract(images)
-        answer = teacher.classify(images)
+        tap, targets = teacher.extract(images, batch_size=self._batch)
+        answer = teacher.classify(images, batch_size=self._batch)
         return [tap, *targets.values(), *(v for v in answer.values() if v is not None)]
 
     def _shared_rounding(self, values: dict[str, np.ndarray]) -> float:
@@ -141,7 +162,7 @@ class Reference:
         rounding at every layer: how much is the network's, not the export's.
         """
         darker = self.images[:SHARED_OUT] * np.float32(1 - 1e-6)
-        moved = self._filter_values(explain(self.explainer, darker, verbose=0))
+        moved = self._filter_values(self._explained(darker))
         names = ("part_contributions", "ordinary_contribution", "completeness_error")
         away = max(float(np.abs(moved[n] - values[n]).max()) for n in names)
         return away / (shared_scale(values) or 1.0)
@@ -229,6 +250,11 @@ def gap(maps: np.ndarray) -> np.ndarray:
         return np.ones(ordered[:, 0].shape)
     highest = ordered[:, -1]
     return (highest - ordered[:, -2]) / np.where(highest > 0, highest, 1.0)
+
+
+def _joined(pieces: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    pieces = list(pieces)
+    return {name: np.concatenate([one[name] for one in pieces]) for name in pieces[0]}
 
 
 def _objects(values: list[bytes]) -> np.ndarray:
