@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from os import PathLike
 from pathlib import Path
@@ -87,9 +88,20 @@ def tree_sha256(path: Path) -> str:
 
 
 def relevant_config(operation: Any) -> Any:
-    """What of an operation's configuration changes what it computes."""
+    """What of an operation's configuration changes what it computes.
+
+    Arguments that have their default are left out: another version of Keras may have
+    fewer or more of them.
+    """
     try:
-        return _stripped(operation.get_config())
+        config = operation.get_config()
+        parameters = inspect.signature(type(operation).__init__).parameters
+        return {
+            key: value
+            for key, value in _stripped(config).items()
+            if key not in parameters
+            or _json(value) != _json(_stripped(parameters[key].default))
+        }
     except Exception:
         # A layer of the user's without get_config: its class and weights must do.
         return None

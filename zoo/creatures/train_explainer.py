@@ -18,9 +18,11 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from keras_explainer.zoo.creatures.readable import save_readable
+
 from keras_explainer import zoo
 from keras_explainer.demo import Demo, demo, run_demo
-from keras_explainer.files import save_atomically, write_json, write_text
+from keras_explainer.files import write_json, write_text
 from keras_explainer.runs import current_versions
 from keras_explainer.teachers.fingerprint import file_sha256
 
@@ -72,7 +74,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = run_demo(folder)
         explainer = made.run.load_explainer()
-        save_atomically(path, explainer.save)
+        save_readable(explainer, path)
         record = record_of(made, path)
     write_json(options.out / "explainer.json", record)
     card = zoo.model_card(zoo.ZooEntry("creatures").teacher, record)

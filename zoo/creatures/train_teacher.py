@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
+from keras_explainer.zoo.creatures.readable import save_readable
 
 from keras_explainer.datasets.creatures import Creatures
 from keras_explainer.files import save_atomically, write_json
@@ -58,13 +59,8 @@ TEST_SEED = 1
 TEST_IMAGES = 2000
 
 
-def build_teacher(classes: int, initial: str | None = None) -> keras.Model:
-    """Eight blocks of convolution, normalisation and ReLU; images 0..1 in.
-
-    Args:
-        classes: number of species.
-        initial: how all first weights are drawn, if not as each layer's are best.
-    """
+def build_teacher(classes: int) -> keras.Model:
+    """Eight blocks of convolution, normalisation and ReLU; images 0..1 in."""
     layers = keras.layers
     inputs = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 3), name="images")
     x = inputs
@@ -75,18 +71,13 @@ def build_teacher(classes: int, initial: str | None = None) -> keras.Model:
             stride,
             padding="same",
             use_bias=False,
-            kernel_initializer=initial or "he_normal",
+            kernel_initializer="he_normal",
             name=f"conv_{number}",
         )(x)
         x = layers.BatchNormalization(momentum=0.95, name=f"norm_{number}")(x)
         x = layers.ReLU(name=f"relu_{number}")(x)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dense(
-        classes,
-        activation="softmax",
-        kernel_initializer=initial or "glorot_uniform",
-        name="species",
-    )(x)
+    x = layers.Dense(classes, activation="softmax", name="species")(x)
     return keras.Model(inputs, x, name="creatures_teacher")
 
 
@@ -133,19 +124,10 @@ def train(images: int, seed: int, state: Path) -> keras.Model:
         save_atomically(state, model.save)
         right = history.history["accuracy"][0]
         logger.info("%6d images, accuracy on the last: %.3f", start + CHUNK, right)
-    teacher = finished(model)
-    state.unlink()
-    return teacher
-
-
-def finished(model: keras.Model) -> keras.Model:
-    """Its weights alone: no state of the optimiser, no trace of how it was compiled.
-
-    Nor how the first weights were drawn: Keras before 3.15 does not read what later
-    ones write of that.
-    """
-    teacher = build_teacher(len(Creatures.SPECIES), initial="zeros")
+    # Without the optimiser's state, and with no trace of how it was compiled.
+    teacher = build_teacher(classes)
     teacher.set_weights(model.get_weights())
+    state.unlink()
     return teacher
 
 
@@ -199,7 +181,7 @@ def main() -> None:
         parser.error(f"--images is a multiple of {CHUNK}")
     model = train(options.images, options.seed, options.out / "training.keras")
     path = options.out / "teacher.keras"
-    save_atomically(path, model.save)
+    save_readable(model, path)
     figures = measure(model)
     record = {
         "name": "creatures",
