@@ -40,7 +40,7 @@ from keras_explainer.files import write_json
 RESULTS = Path(__file__).parent / "results" / "killed"
 SETTINGS = {
     "single": {},
-    "places": {"places": 4, "detectors": 8, "place_epochs": 3},
+    "places": {"places": 4},
 }
 QUICKER = {"batch_size": 8, "views": 2}
 IMAGES = 24

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -171,8 +171,6 @@ def learn(subject: Subject) -> None:
         config.training.recipe,
         {**config.training.settings, "views": VIEWS, "views_per_step": VIEWS},
     )
-    if recipe.places:
-        recipe = replace(recipe, place_views=VIEWS, place_epochs=1)
     before = _weights_sha256(teacher)
     explainer = Explainer(
         teacher,

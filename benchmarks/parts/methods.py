@@ -29,10 +29,6 @@ EXPLAINERS: dict[str, dict[str, Any]] = {
 ABLATIONS: dict[str, dict[str, Any]] = {
     f"places: {name}": {"recipe": "places", **changes}
     for name, changes in {
-        "not learned": {"place_epochs": 0},
-        "no equivariance": {"equivariance_weight": 0.0},
-        "no separation": {"separation_weight": 0.0},
-        "no filter loss": {"filter_loss_weight": 0.0},
         "8 groups of 48": {"places": 8, "filters": 384},
         "16 groups of 8": {"filters": 128},
         "mask of beta 2, flat": {"mask_beta": 2.0},

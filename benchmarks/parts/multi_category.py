@@ -45,7 +45,6 @@ def main() -> None:
     parser.add_argument("--recipe", default="places")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--place-epochs", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -53,7 +52,6 @@ def main() -> None:
     settings = {
         "recipe": options.recipe,
         "epochs": options.epochs,
-        "place_epochs": options.place_epochs,
         **{
             name: json.loads(value)
             for name, value in (text.split("=", 1) for text in options.set)

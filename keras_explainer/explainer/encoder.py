@@ -27,8 +27,8 @@ class Encoder(keras.layers.Layer):
            │                                                              gate ─ x_enc
            └─ ordinary conv ─ ReLU ─────────────────────── (pool) ─ norm ─┘
 
-    With `places`, layer 2 is a `GroupedPartConv2D`: it collects votes of layer 1 for
-    each place, and its filters read `x` there.
+    With `places`, layer 1 has a filter for each, and layer 2 is a `GroupedPartConv2D`:
+    groups of filters that read `x` where one filter of layer 1 is.
 
     Args:
         filters: `F`, in both interpretable layers and in the ordinary track.
@@ -41,13 +41,12 @@ class Encoder(keras.layers.Layer):
         norm_momentum: see `ChannelNorm`.
         seed: of the random drop.
         places: groups of filters, each at one place; 0 for single filters.
-        detectors: filters of layer 1 where there are places; else they are `F`.
         mask_beta, mask_flat: of the mask of layer 2 where there are places.
 
     Input: features `(N, H, W, C)`. Output: a dict
         `maps_1`, `maps`: ReLU maps of the two interpretable layers before the mask,
         `part_maps`: masked maps of the second, all `(N, H, W, F)` (`maps_1` has
-        `detectors` channels where there are places);
+        as many channels as there are places, if any);
         `interpretable`, `ordinary`: the normalised tracks, `encoding`: `x_enc`,
         `(N, H / pool, W / pool, F)`.
     """
@@ -66,7 +65,6 @@ class Encoder(keras.layers.Layer):
         norm_momentum: float = 0.95,
         seed: int = 0,
         places: int = 0,
-        detectors: int = 128,
         mask_beta: float = 4.0,
         mask_flat: bool = False,
         **kwargs: Any,
@@ -85,7 +83,6 @@ class Encoder(keras.layers.Layer):
             "norm_momentum": norm_momentum,
             "seed": seed,
             "places": places,
-            "detectors": detectors,
             "mask_beta": mask_beta,
             "mask_flat": mask_flat,
         }
@@ -102,7 +99,7 @@ class Encoder(keras.layers.Layer):
             for number in (1, 2)
         )
         self.conv_1 = InterpretableConv2D(
-            detectors if places else filters, kernel_size, beta, peaks, **conv_1
+            places or filters, kernel_size, beta, peaks, **conv_1
         )
         self.conv_2: InterpretableConv2D | GroupedPartConv2D
         if not places:
@@ -119,13 +116,12 @@ class Encoder(keras.layers.Layer):
             self.conv_2 = GroupedPartConv2D(
                 places,
                 filters // places,
-                kernel_size,
                 beta,
                 mask_beta,
                 mask_flat,
                 **conv_2,
             )
-            # Learned before the decoder, which would pull them off their parts.
+            # Found before the decoder learns, which would pull them off their parts.
             self.conv_1.trainable = self.conv_2.trainable = False
         self.ordinary_conv = keras.layers.Conv2D(
             filters,
@@ -173,7 +169,6 @@ class Encoder(keras.layers.Layer):
             recipe.norm_momentum,
             seed,
             recipe.places,
-            recipe.detectors,
             recipe.mask_beta,
             recipe.mask_flat,
             name="encoder",

@@ -23,7 +23,6 @@ from keras_explainer.explainer.data_input import CacheOptions, FeatureStream
 from keras_explainer.explainer.decoders import FCDecoder, TeacherCopyDecoder
 from keras_explainer.explainer.dense_start import start_dense
 from keras_explainer.explainer.keep_last_good import KeepLastGood
-from keras_explainer.explainer.place_learner import PlaceLearner
 from keras_explainer.explainer.place_start import start_groups, start_residual
 from keras_explainer.explainer.presence import presence_levels
 from keras_explainer.explainer.rate_schedule import rate_schedule
@@ -105,7 +104,7 @@ def fit(
     if isinstance(features, FeatureStream):
         # Uncached views cost a pass of the teacher each: no more than a step uses.
         recipe = explainer.recipe
-        needed = max(recipe.views_per_step, recipe.place_views if recipe.places else 1)
+        needed = max(recipe.views_per_step, 2 if recipe.places else 1)
         views = replace(features.views, count=needed)
         features = FeatureStream(features.data, explainer.teacher, views)
     if validation_split and validation_data is None:
@@ -222,21 +221,12 @@ def start(
     tap = views[:: max(1, 2 * len(views) // START_IMAGES), :2]
     tap = tap.reshape(-1, *views.shape[2:])[:START_IMAGES]
     if explainer.recipe.warm_start:
-        flat = views.reshape(-1, *views.shape[2:])
-        weights = relevance(explainer.teacher, flat).reshape(views.shape[:-1])
         random = np.random.default_rng(explainer.seed)
         if explainer.recipe.places:
-            with global_batch.strategy_scope(explainer):
-                learner = PlaceLearner(
-                    explainer.recipe, explainer.tap_shape, explainer.seed
-                )
-            warm_start.start_detectors(
-                learner.conv_1, learner.conv_2, views, boxes, random, weights
-            )
-            with progress_bar("Places of parts", verbose) as progress:
-                learner.learn(sample, progress, default_jit())
-            start_groups(explainer, learner, views, boxes)
+            start_groups(explainer, views, boxes, random)
         else:
+            flat = views.reshape(-1, *views.shape[2:])
+            weights = relevance(explainer.teacher, flat).reshape(views.shape[:-1])
             warm_start.start_detectors(
                 encoder.conv_1, encoder.conv_2, views, boxes, random, weights
             )

@@ -44,7 +44,7 @@ class Objective:
             "parts_loss": (recipe.parts_weight, self._parts),
         }
         if recipe.places:
-            # Places were learned by these before, see `PlaceLearner`.
+            # The layers of places do not learn.
             for name in PLACE_LOSSES:
                 del losses[name]
         self.losses = {name: pair for name, pair in losses.items() if pair[0] > 0}

@@ -9,19 +9,26 @@ import numpy as np
 from keras_explainer.explainer.batched import batched
 from keras_explainer.explainer.decoders import TeacherCopyDecoder
 from keras_explainer.explainer.encoder import Encoder
-from keras_explainer.explainer.equivariance_error import equivariance_error
-from keras_explainer.explainer.place_learner import PlaceLearner
+from keras_explainer.explainer.equivariance_error import equivariance_sums
+from keras_explainer.explainer.exemplar_detectors import exemplar_detectors
+from keras_explainer.explainer.relevance import relevance
 from keras_explainer.explainer.sensitivity import sensitivity
-from keras_explainer.explainer.warm_start import smoothed
+from keras_explainer.explainer.warm_start import (
+    cell_weights,
+    set_detectors,
+    smoothed,
+)
 from keras_explainer.layers import PartMask
 from keras_explainer.layers.set_centre import set_centre
 
 if TYPE_CHECKING:
     from keras_explainer.explainer.explainer import Explainer
 
+CANDIDATES = 32
+"""Detectors to choose from, for each place."""
 FAR_ENOUGH = 1.5
-STEADINESS_POWER = 8.0
-FIRING_SHARE = 0.95
+"""Cells between places; more is no better."""
+WORTH_POWER = 7.0
 READING_SCALE = 0.3
 SILENT_SHARE = 0.3
 CONCENTRATION = 0.8
@@ -30,31 +37,31 @@ MOST_PLACE_CELLS = 4_000
 
 
 def start_groups(
-    explainer: Explainer, learner: PlaceLearner, views: np.ndarray, boxes: np.ndarray
+    explainer: Explainer,
+    views: np.ndarray,
+    boxes: np.ndarray,
+    random: np.random.Generator,
 ) -> None:
-    """Makes groups of the learned places (`GroupedPartConv2D`).
+    """Finds places and makes groups of filters that read there (`GroupedPartConv2D`).
 
-    Places: see `choose_places`. Each group reads, inside its
-    mask, along the directions in which the features differ most there as the teacher's
-    answer feels it (see `sensitivity`), added to a direction that predicts the place.
-    The votes are raised until `CONCENTRATION` of the maps' mass lies around the place.
+    Places: `exemplar_detectors`, of which `choose_places` takes some. Each group reads,
+    inside its mask, along the directions in which the features differ most there as the
+    teacher's answer feels it (see `sensitivity`), added to a direction that predicts
+    the place. The detections are raised until `CONCENTRATION` of the maps' mass lies
+    around the place.
 
     Args:
         explainer: whose encoder is set.
-        learner: after `learn`.
-        views: `(N, V, H, W, C)`.
+        views: `(N, V, H, W, C)` of train images.
         boxes: `(N, V, 5)` of the views.
+        random: of the cells that detectors begin with.
     """
     encoder = explainer.encoder
     layer: Any = encoder.conv_2
     flat = views.reshape(-1, *views.shape[2:])
-    maps = batched(lambda batch: learner({"features": batch[:, None]})["maps"], flat)
-    chosen = choose_places(maps.reshape(*views.shape[:4], -1), boxes, layer.places)
-    kernel, bias = learner.conv_2.conv.get_weights()
-    kernel, bias = kernel[..., chosen], bias[chosen]
-    places = maps[..., chosen]
+    _start_places(explainer, views, boxes, random)
+    places = batched(encoder.conv_1, flat)
     scale = np.array([_spread(places[..., k]) for k in range(layer.places)])
-    encoder.conv_1.conv.set_weights(learner.conv_1.conv.get_weights())
     places = places / scale
 
     metric = sensitivity(explainer.teacher, flat[::4], explainer.seed)
@@ -85,37 +92,75 @@ def start_groups(
         readings.append(weights)
         offsets.append(offset - mean @ weights)
     factor = np.array(raised) / scale
-    layer.votes.set_weights([kernel * factor, bias * factor])
+    kernel, bias = encoder.conv_1.conv.get_weights()
+    encoder.conv_1.conv.set_weights([kernel * factor, bias * factor])
     set_centre(layer.readings, np.concatenate(readings, 1), np.concatenate(offsets))
 
 
-def choose_places(maps: np.ndarray, boxes: np.ndarray, count: int) -> np.ndarray:
+def _start_places(
+    explainer: Explainer,
+    views: np.ndarray,
+    boxes: np.ndarray,
+    random: np.random.Generator,
+) -> None:
+    """Sets the detectors, one for each place."""
+    conv, count = explainer.encoder.conv_1, explainer.encoder.places
+    size = conv.conv.kernel.shape[:2]
+    smooth = smoothed(views.reshape(-1, *views.shape[2:]), size)
+    cells = smooth.reshape(-1, views.shape[-1])
+    mean = cells.mean(0)
+    centred = (smooth - mean).reshape(views.shape)
+    relevant = relevance(explainer.teacher, views[:, 0])[:, None]
+    weights = cell_weights(relevant, smooth[:: views.shape[1]], size)
+    found = exemplar_detectors(
+        centred[:, 0], smooth - mean, weights, CANDIDATES * count, random
+    )
+    points, error = _positions(found, centred, boxes)
+    chosen = found[choose_places(points, error, count)]
+    set_detectors(conv, chosen, cells, mean)
+
+
+def _positions(
+    directions: np.ndarray, features: np.ndarray, boxes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cells `(N, K, 2)` where each direction answers most, and equivariance errors."""
+    points, total, seen = [], np.zeros(len(directions)), np.zeros(len(directions))
+    width = features.shape[3]
+    # A few images at a time: the maps of all candidates would be large.
+    for start in range(0, len(features), 16):
+        part = slice(start, start + 16)
+        maps = features[part] @ directions.T
+        sums = equivariance_sums(maps, boxes[part])
+        total, seen = total + sums[0], seen + sums[1]
+        cell = maps[:, 0].reshape(len(maps), -1, len(directions)).argmax(1)
+        points.append(np.stack([cell // width, cell % width], -1).astype("float32"))
+    error = np.where(seen > 0, total / np.maximum(seen, 1), np.inf)
+    return np.concatenate(points), error
+
+
+def choose_places(points: np.ndarray, error: np.ndarray, count: int) -> np.ndarray:
     """Indices of the places to keep, `(count,)`.
 
-    First the steadiest between views, then one after the other that with the most
-    distance times steadiness: the mean over images of the distance to the nearest
-    that is taken, where `FAR_ENOUGH` cells are as good as more, and the inverse of the
-    equivariance error to the power of `STEADINESS_POWER`. Without the limit it is the
-    places that wander which are far from all others. Places that are silent on
-    more than a few images come last.
+    One after the other that with the most distance times worth. Distance: the mean over
+    images to the nearest that is taken, where `FAR_ENOUGH` cells are as good as
+    more; without the limit it is the places that wander which are far from all others.
+    Worth: the root of the places' standard deviation over the images, over their
+    error between views, to the power of `WORTH_POWER`. What always lies in the
+    middle is steady too, and tells nothing.
 
     Args:
-        maps: `(N, V, H, W, D)`; view 0 is the image.
-        boxes: `(N, V, 5)` of the views.
-        count: at most `D`.
+        points: `(N, K, 2)` cells of each place in the images.
+        error: `(K,)` equivariance errors.
+        count: at most `K`.
     """
-    error = equivariance_error(maps, boxes)
-    images = maps[:, 0].reshape(len(maps), -1, maps.shape[-1])
-    firing = (images.max(1) > 0).mean(0) > FIRING_SHARE
-    cell = images.argmax(1)
-    width = maps.shape[3]
-    points = np.stack([cell // width, cell % width], -1).astype("float64")
-    worth = (1 / np.maximum(error, 1e-9)) ** STEADINESS_POWER
+    spread = np.sqrt(points.astype("float64").var(0).sum(-1))
+    ratio = np.sqrt(spread) / np.maximum(error, 1e-9)
+    worth = (ratio / max(ratio.max(), 1e-9)) ** WORTH_POWER
     left = list(range(len(worth)))
     taken: list[int] = []
-    nearest = np.full(cell.shape, FAR_ENOUGH)
+    nearest = np.full(points.shape[:2], FAR_ENOUGH)
     while len(taken) < count:
-        rank = list(zip(firing, nearest.mean(0) * worth, strict=True))
+        rank = nearest.mean(0) * worth
         taken.append(max(left, key=rank.__getitem__))
         left.remove(taken[-1])
         step = points - points[:, taken[-1:]]

@@ -42,12 +42,9 @@ class Recipe:
         parts_weight: of the reconstruction and logits losses of what the parts say
             alone, with the ordinary track at its mean over the train images.
         places: groups of filters that share a place, see `GroupedPartConv2D`; 0 gives
-            each filter a place of its own. Places are learned first, from positions in
-            views alone, and then kept: the decoder learns to read them (see
-            `PlaceLearner`). The number of filters must be a multiple.
-        place_epochs: passes over the images to learn places.
-        place_views: views of an image in one step of these; from 2 to `views`.
-        detectors: filters of the first interpretable layer where there are places.
+            each filter a place of its own. Places are found first, and then kept: the
+            decoder learns to read them (see `start_groups`). The number of filters must
+            be a multiple.
         mask_beta, mask_flat: slope of the masks of the second interpretable layer where
             there are places, and whether they are flat inside their area.
         views: cached views per image; 1 is the image alone.
@@ -92,9 +89,6 @@ class Recipe:
     ordinary_drop: float = 0.0
     parts_weight: float = 0.0
     places: int = 0
-    place_epochs: int = 12
-    place_views: int = 2
-    detectors: int = 128
     mask_beta: float = 4.0
     mask_flat: bool = False
     views: int = 4
@@ -132,9 +126,6 @@ class Recipe:
             self._check(getattr(self, name) >= 0, name, "at least 0")
         self._check(0 <= self.ordinary_drop < 1, "ordinary_drop", "in [0, 1)")
         self._check(self.places >= 0, "places", "at least 0")
-        self._check(self.place_epochs >= 0, "place_epochs", "at least 0")
-        least = max(self.places, 1)
-        self._check(self.detectors >= least, "detectors", f"at least {least}")
         self._check(self.mask_beta > 0, "mask_beta", "above 0")
         self._check(self.views >= 1, "views", "at least 1")
         self._check(
@@ -152,11 +143,7 @@ class Recipe:
         if self.places:
             for name, good, accepted in (
                 ("warm_start", self.warm_start, "True"),
-                (
-                    "place_views",
-                    2 <= self.place_views <= self.views,
-                    "from 2 to views",
-                ),
+                ("views", self.views >= 2, "at least 2"),
                 ("peaks", self.peaks == 1, "1"),
                 ("pool_size", self.pool_size == 1, "1"),
             ):
@@ -255,12 +242,11 @@ RECIPES: dict[str, dict[str, Any]] = {
     "places": {
         "filters": 768,
         "places": 16,
-        "separation_weight": 0.2,
         "parts_weight": 1.0,
         "mask_beta": 1.5,
         "mask_flat": True,
         "learning_rate": 1e-4,
-        # Views are compared where places are learned; the decoder takes one at a time.
+        # Views are compared where places are chosen; the decoder takes one at a time.
         "views_per_step": 1,
         "adapter_step_scale": 5.0,
         "share_step_scale": 1.0,

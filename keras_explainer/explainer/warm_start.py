@@ -53,7 +53,7 @@ def start_detectors(
     smooth = smoothed(features.reshape(-1, *features.shape[2:]), size)
     mean = smooth.reshape(-1, channels).mean(0)
     drawn = random.choice(
-        smooth[..., 0].size, MOST_CELLS, p=_cell_weights(relevance, smooth, size)
+        smooth[..., 0].size, MOST_CELLS, p=cell_weights(relevance, smooth, size)
     )
     cells = smooth.reshape(-1, channels)[drawn] - mean
     several = boxes.shape[1] > 1
@@ -64,11 +64,27 @@ def start_detectors(
         directions = directions[
             _steadiest(directions, smooth.reshape(features.shape), boxes, filters)
         ]
-    response = smooth.reshape(-1, channels) @ directions.T
+    set_detectors(conv_1, directions, smooth.reshape(-1, channels), mean)
+    set_centre(conv_2.conv, np.eye(filters, dtype="float32"), 0.0)
+
+
+def set_detectors(
+    conv: InterpretableConv2D, directions: np.ndarray, cells: np.ndarray, mean: Any
+) -> None:
+    """Sets each kernel to a direction, shared out over the kernel's cells.
+
+    Args:
+        conv: built, of as many filters as there are directions.
+        directions: `(F, C)` of features less their mean.
+        cells: `(n, C)` features, smoothed over the kernel's window; the bias leaves a
+            filter silent on `SILENT_SHARE` of them.
+        mean: `(C,)` of the cells.
+    """
+    offset = directions @ mean
+    response = cells @ directions.T - offset
     bias = -np.quantile(response, SILENT_SHARE, axis=0)
     spread = np.maximum((response + bias).clip(0).std(axis=0), 1e-6)
-    _set_all(conv_1.conv, directions.T / spread, bias / spread)
-    set_centre(conv_2.conv, np.eye(filters, dtype="float32"), 0.0)
+    _set_all(conv.conv, directions.T / spread, (bias - offset) / spread)
 
 
 def start_ordinary(
@@ -89,10 +105,16 @@ def start_ordinary(
     set_centre(conv, principal.T / spread, bias / spread)
 
 
-def _cell_weights(
+def cell_weights(
     relevance: np.ndarray | None, smooth: np.ndarray, size: Any
 ) -> np.ndarray:
-    """Probability of each cell to be drawn, flat; even without a useful relevance."""
+    """Probability of each cell to be drawn, flat; even without a useful relevance.
+
+    Args:
+        relevance: `(N, V, H, W)`, or None.
+        smooth: `(n, H, W, C)` of as many cells.
+        size: of the window over which the relevance is smoothed.
+    """
     even = np.full(smooth[..., 0].size, 1 / smooth[..., 0].size)
     if relevance is None:
         return even

@@ -16,13 +16,13 @@ from keras_explainer.registration import registered
 class GroupedPartConv2D(keras.layers.Layer):
     """An interpretable conv-layer whose filters come in groups, one place each.
 
-    A place says where a part is: a conv over the masked maps of the layer before, in
-    which detectors vote. The filters of its group add to that what they read of the
-    tap's features, each along a direction of its own:
+    A place says where a part is: the masked map of a filter of the layer before, its
+    detection. The filters of its group add to that what they read of the tap's
+    features, each along a direction of its own:
 
-        maps_kg = ReLU(reading_kg(x)) + ReLU(votes_k(detections))
+        maps_kg = ReLU(reading_kg(x)) + detection_k
 
-    Where the votes are much higher than the readings, all filters of a group have their
+    Where detections are much higher than readings, all filters of a group have their
     peak at its place, and the mask around it keeps what each of them reads there: `G`
     numbers a cell instead of one, so that parts can carry the teacher's answer. (Ours;
     arXiv 1805.07468 has one filter to a part.)
@@ -30,21 +30,19 @@ class GroupedPartConv2D(keras.layers.Layer):
     Args:
         places: groups `K`.
         group_size: filters `G` of a group; the layer has `F = K · G`, group by group.
-        kernel_size: side(s) of the kernel that collects votes.
         beta: slope of the part template, for pictures and boxes of the part's area.
         mask_beta, mask_flat: of the part mask, see `PartMask`.
         kernel_initializer: as in `keras.layers.Conv2D`.
 
-    Input: a pair, detections `(N, H, W, D)` and the tap's features `(N, H, W, C)`.
-    Output: masked maps `(N, H, W, F)`, values ≥ 0; `activation(pair)` gives the maps
-    before the mask.
+    Input: a pair, detections `(N, H, W, K)`, at least 0, and the tap's features
+    `(N, H, W, C)`. Output: masked maps `(N, H, W, F)`, values ≥ 0; `activation(pair)`
+    gives the maps before the mask.
     """
 
     def __init__(
         self,
         places: int,
         group_size: int,
-        kernel_size: int | tuple[int, int] = 3,
         beta: float = 4.0,
         mask_beta: float = 4.0,
         mask_flat: bool = False,
@@ -60,15 +58,15 @@ class GroupedPartConv2D(keras.layers.Layer):
         self.places = int(places)
         self.group_size = int(group_size)
         self.beta = float(beta)
-        conv = {
-            "padding": "same",
-            "data_format": "channels_last",
-            "activation": "relu",
-            "kernel_initializer": kernel_initializer,
-            "dtype": self.dtype_policy,
-        }
-        self.votes = keras.layers.Conv2D(places, kernel_size, name="votes", **conv)
-        self.readings = keras.layers.Conv2D(self.filters, 1, name="readings", **conv)
+        self.readings = keras.layers.Conv2D(
+            self.filters,
+            1,
+            activation="relu",
+            data_format="channels_last",
+            kernel_initializer=kernel_initializer,
+            dtype=self.dtype_policy,
+            name="readings",
+        )
         self.part_mask = PartMask(
             mask_beta, flat=mask_flat, name="part_mask", dtype=self.dtype_policy
         )
@@ -80,15 +78,19 @@ class GroupedPartConv2D(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         detections, features = input_shape
-        self.votes.build(detections)
+        if detections[-1] != self.places:
+            raise ConfigError(
+                f"{self.places} places need as many detections, got {detections[-1]}."
+            )
         self.readings.build(features)
         self.part_mask.build(self.compute_output_shape(input_shape))
 
     def activation(self, inputs: Any) -> Any:
         """Maps `(N, H, W, F)` before the mask."""
         detections, features = inputs
-        places = ops.repeat(self.votes(detections), self.group_size, axis=-1)
-        return self.readings(features) + places
+        return self.readings(features) + ops.repeat(
+            detections, self.group_size, axis=-1
+        )
 
     def call(self, inputs: Any) -> Any:
         return self.part_mask(self.activation(inputs))
@@ -101,9 +103,8 @@ class GroupedPartConv2D(keras.layers.Layer):
             **super().get_config(),
             "places": self.places,
             "group_size": self.group_size,
-            "kernel_size": self.votes.kernel_size,
             "beta": self.beta,
             "mask_beta": self.part_mask.beta,
             "mask_flat": self.part_mask.flat,
-            "kernel_initializer": self.votes.get_config()["kernel_initializer"],
+            "kernel_initializer": self.readings.get_config()["kernel_initializer"],
         }

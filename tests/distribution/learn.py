@@ -35,8 +35,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "places": {
         "filters": 8,
         "places": 4,
-        "detectors": 6,
-        "place_epochs": 2,
         "steps_per_epoch": 3,
         "learning_rate": 1e-3,
     },

@@ -57,7 +57,7 @@ LEFT_OUT = {
 """Commands, and Python blocks, that are not run, by what is in them."""
 
 ADDED = {
-    r"^keras-explainer train ": " --epochs 1 --filters 32 --set place_epochs=2",
+    r"^keras-explainer train ": " --epochs 1 --filters 32",
     r"^keras-explainer teacher fit ": " --weights none --epochs 1 --image-size 64x64",
 }
 """Options that make a command short, or spare it the public weights."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
-import pytest
 
 from keras_explainer.explainer import Explainer
-from keras_explainer.explainer.place_learner import PlaceLearner
 
 BACKEND = keras.backend.backend()
 # JAX compiles one operation at a time if told to run eagerly, which takes far longer.
@@ -38,22 +34,8 @@ def made(
 def learned(teacher: Any, x: Any, *, fit: Any = None, **settings: Any) -> Explainer:
     """An explainer after two steps; its history is at `explainer.history`."""
     explainer = made(teacher, **settings)
-    with eager_places():
-        explainer.fit(x, **{"epochs": 1, "batch_size": 12, "verbose": 0, **(fit or {})})
+    explainer.fit(x, **{"epochs": 1, "batch_size": 12, "verbose": 0, **(fit or {})})
     return explainer
-
-
-@contextmanager
-def eager_places() -> Iterator[None]:
-    """Within it places are learned as the rest is: eagerly, but not on JAX."""
-    compile_ = PlaceLearner.compile
-
-    def quickly(self: PlaceLearner, optimizer: Any, **settings: Any) -> None:
-        compile_(self, optimizer, **(EAGER or settings))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PlaceLearner, "compile", quickly)
-        yield
 
 
 def weights_of(explainer: Explainer) -> list[np.ndarray]:

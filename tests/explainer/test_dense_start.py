@@ -79,7 +79,7 @@ def test_dense_layers_of_a_teacher_are_predicted_after_the_start(
     """Unseen images, and nothing learned: better than the mean, for both layers."""
     teacher = make_teacher(hidden=(10, 7), targets=("fc1", "fc2"))
     if settings:
-        settings = {**settings, "places": 2, "detectors": 6, "place_epochs": 1}
+        settings = {**settings, "places": 2}
     explainer = learned(
         teacher,
         make_images(64, seed=1),

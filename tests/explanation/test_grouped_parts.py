@@ -23,7 +23,6 @@ def grouped(teacher, images):
         filters=PLACES * SIZE,
         recipe="places",
         places=PLACES,
-        detectors=5,
         decoder="conv",
     )
     start_norms(explainer.encoder, teacher.extract(images)[0])

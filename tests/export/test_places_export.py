@@ -18,7 +18,7 @@ PLACES = 3
 
 @pytest.fixture(scope="module")
 def grouped():
-    settings = {"filters": 6, "places": PLACES, "detectors": 5, "decoder": "conv"}
+    settings = {"filters": 6, "places": PLACES, "decoder": "conv"}
     explainer = Explainer(make_teacher(), recipe="places", **settings)
     explainer.statistics.started.assign(1.0)
     explainer.measure_tracks(make_images(16))

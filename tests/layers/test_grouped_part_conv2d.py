@@ -1,4 +1,4 @@
-"""GroupedPartConv2D: votes for a place, readings at it, and the mask around both."""
+"""GroupedPartConv2D: a place, readings at it, and the mask around both."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ class TestGroupedPartConv2D(TestCase):
             {
                 "places": 3,
                 "group_size": 1,
-                "kernel_size": (1, 3),
                 "mask_beta": 1.5,
                 "mask_flat": True,
             },
@@ -31,9 +30,9 @@ class TestGroupedPartConv2D(TestCase):
         filters = options["places"] * options["group_size"]
         self.run_layer_test(
             GroupedPartConv2D(**options),
-            [(4, 5, 7, 4), (4, 5, 7, 3)],
+            [(4, 5, 7, options["places"]), (4, 5, 7, 3)],
             expected_output_shape=(4, 5, 7, filters),
-            trainable_weights=4,
+            trainable_weights=2,
             non_trainable_weights=0,
             # Rounding may move a peak from a cell to one that is nearly as high.
             agreeing=0.9,
@@ -41,15 +40,16 @@ class TestGroupedPartConv2D(TestCase):
 
     @pytest.mark.parametrize("flat", [False, True])
     def test_equals_reference(self, flat):
-        detections, features = noise((3, 5, 7, 4)), noise((3, 5, 7, 2), 1)
+        detections, features = (
+            np.maximum(noise((3, 5, 7, 2)), 0),
+            noise((3, 5, 7, 4), 1),
+        )
         layer = GroupedPartConv2D(2, 3, mask_beta=2.0, mask_flat=flat)
         found = to_numpy(run(layer, [detections, features]))
-        kernel, bias = layer.votes.get_weights()
-        votes = np.maximum(convolved(detections, kernel, bias), 0)
         kernel, bias = layer.readings.get_weights()
         maps = np.maximum(convolved(features, kernel, bias), 0)
         for filter_ in range(6):
-            maps[..., filter_] += votes[..., filter_ // 3]
+            maps[..., filter_] += detections[..., filter_ // 3]
         mask = part_mask.mask(maps, 2.0)
         if flat:
             mask = (mask > 0).astype("float64")
@@ -58,14 +58,20 @@ class TestGroupedPartConv2D(TestCase):
         )
         np.testing.assert_allclose(found, maps * mask, atol=1e-5)
 
-    def test_a_group_has_the_place_of_its_votes(self):
+    def test_a_group_has_the_place_of_its_detection(self):
         detections = np.zeros((1, 6, 6, 1), "float32")
         detections[0, 2, 4] = 100
-        layer = GroupedPartConv2D(1, 5, kernel_size=1, kernel_initializer="ones")
+        layer = GroupedPartConv2D(1, 5, kernel_initializer="ones")
         features = noise((1, 6, 6, 3))
         maps = to_numpy(run(layer, [detections, features]))[0]
         peaks = maps.reshape(36, 5).argmax(0)
         np.testing.assert_array_equal(peaks, 2 * 6 + 4)
+
+    def test_refuses_another_number_of_detections(self):
+        with pytest.raises(
+            ConfigError, match="2 places need as many detections, got 3"
+        ):
+            GroupedPartConv2D(2, 3).build([(None, 5, 7, 3), (None, 5, 7, 4)])
 
     @pytest.mark.parametrize("options", [(0, 3), (3, 0)])
     def test_refuses(self, options):

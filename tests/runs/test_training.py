@@ -218,7 +218,7 @@ def test_an_interrupted_run_with_places_ends_with_the_same_weights(
     config, teacher, tmp_path
 ):
     """Places are learned before the first epoch, and not a second time."""
-    settings = {"places": 2, "detectors": 4, "place_epochs": 1}
+    settings = {"places": 2}
     recipe = runs.resolve_recipe("places", {**settings, "batch_size": 6, "views": 2})
     explainer = replace(config.explainer, filters=4, recipe=recipe)
     learning = replace(config.learning, epochs=2)

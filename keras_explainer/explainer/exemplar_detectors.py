@@ -1,0 +1,91 @@
+"""Exemplar detectors: directions that each find one spot of every image, unlabelled."""
+
+from __future__ import annotations
+
+import numpy as np
+
+ROUNDS = 6
+SUREST_SHARE = 0.5
+LEAST_IMAGES = 8
+RIDGE = 3.0
+"""Added to the covariance, as a share of its mean variance."""
+SAMPLED_CELLS = 30_000
+
+
+def exemplar_detectors(
+    features: np.ndarray,
+    background: np.ndarray,
+    weights: np.ndarray,
+    count: int,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """Linear discriminants of what is found once in every image.
+
+    Each begins as the discriminant of one cell against the cells of all views,
+
+        w = (S + RIDGE · mean variance · 1)⁻¹ (m - mean),
+
+    with the cell as `m` (exemplar LDA: Hariharan, Malik and Ramanan, *Discriminative
+    Decorrelation for Clustering and Classification*, ECCV 2012). Then, in each of
+    `ROUNDS` rounds, the cell of each image is looked up in which it answers most, and
+    `m` becomes the mean of the cells of the surest half of the images (discriminative
+    patches: Singh, Gupta and Efros, ECCV 2012). A cluster of cells tells what is
+    frequent; this tells what has one place in an image, as a part has.
+
+    Args:
+        features: `(N, H, W, C)`, the images, less the background's mean.
+        background: `(n, H, W, C)`, all views, less their mean: `S` is the mean of the
+            covariances of the cells at the rim and of all others. The rim looks like
+            nothing else where a network pads with zeros, and draws detectors.
+        weights: `(N, H, W)`, how much more often a cell is drawn to begin with; their
+            sum is 1.
+        count: number of detectors `K`.
+        random: draws the cells.
+
+    Returns:
+        `(K, C)` directions of length 1.
+    """
+    images, channels = len(features), features.shape[-1]
+    cells = features.reshape(images, -1, channels)
+    flat = cells.reshape(-1, channels)
+    inverse = _inverse_covariance(background, random)
+    wanted = flat[random.choice(len(flat), count, p=weights.reshape(-1))]
+    surest = min(images, max(LEAST_IMAGES, round(SUREST_SHARE * images)))
+    for _ in range(ROUNDS):
+        directions = _unit(wanted @ inverse)
+        best = np.empty((images, count), int)
+        answer = np.empty((images, count), "float32")
+        for at, of_image in enumerate(cells):
+            answers = of_image @ directions.T
+            best[at], answer[at] = answers.argmax(0), answers.max(0)
+        sure = np.argsort(-answer, axis=0, kind="stable")[:surest]
+        places = np.take_along_axis(best, sure, axis=0)
+        # Image by image: all cells of all detectors at once would be large.
+        wanted = np.zeros((count, channels), "float32")
+        for rank in range(surest):
+            wanted += cells[sure[rank], places[rank]]
+        wanted /= surest
+    return _unit(wanted @ inverse)
+
+
+def _inverse_covariance(maps: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    rim = np.ones(maps.shape[1:3], bool)
+    rim[1:-1, 1:-1] = False
+    parts = [maps[:, where] for where in (rim, ~rim) if where.any()]
+    covariance = np.mean([_covariance(part, random) for part in parts], axis=0)
+    ridge = RIDGE * np.trace(covariance) / len(covariance)
+    covariance[np.diag_indices_from(covariance)] += max(ridge, 1e-12)
+    return np.linalg.inv(covariance).astype("float32")
+
+
+def _covariance(cells: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    cells = cells.reshape(-1, cells.shape[-1])
+    if len(cells) > SAMPLED_CELLS:
+        cells = cells[random.choice(len(cells), SAMPLED_CELLS, replace=False)]
+    cells = cells.astype("float64")
+    return cells.T @ cells / len(cells)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.maximum(lengths, 1e-30)).astype("float32")
