@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+MOST_ANSWERS = 2**24
+"""Values of maps that are in memory at a time."""
+
 
 def equivariance_error(maps: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Mean distance between a filter's positions in two views, seen in the image.
@@ -21,6 +24,36 @@ def equivariance_error(maps: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """
     total, seen = equivariance_sums(maps, boxes)
     return np.where(seen > 0, total / np.maximum(seen, 1), np.inf)
+
+
+def directions_followed(
+    directions: np.ndarray, features: np.ndarray, boxes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where directions of features answer most, and how well that follows the image.
+
+    Args:
+        directions: `(K, C)`.
+        features: `(N, V, H, W, C)`; view 0 is the image.
+        boxes: `(N, V, 5)` of the views.
+
+    Returns:
+        Cells `(N, K, 2)`, rows and columns, of the images, and `equivariance_error`
+        `(K,)`.
+    """
+    points, total, seen = [], np.zeros(len(directions)), np.zeros(len(directions))
+    width = features.shape[3]
+    answers = features[0, ..., 0].size * len(directions)
+    # A few images at a time: the maps of many directions are large.
+    step = max(1, MOST_ANSWERS // answers)
+    for start in range(0, len(features), step):
+        part = slice(start, start + step)
+        maps = features[part] @ directions.T
+        sums = equivariance_sums(maps, boxes[part])
+        total, seen = total + sums[0], seen + sums[1]
+        cell = maps[:, 0].reshape(len(maps), -1, len(directions)).argmax(1)
+        points.append(np.stack([cell // width, cell % width], -1).astype("float32"))
+    error = np.where(seen > 0, total / np.maximum(seen, 1), np.inf)
+    return np.concatenate(points), error
 
 
 def equivariance_sums(

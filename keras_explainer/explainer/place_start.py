@@ -9,7 +9,7 @@ import numpy as np
 from keras_explainer.explainer.batched import batched
 from keras_explainer.explainer.decoders import TeacherCopyDecoder
 from keras_explainer.explainer.encoder import Encoder
-from keras_explainer.explainer.equivariance_error import equivariance_sums
+from keras_explainer.explainer.equivariance_error import directions_followed
 from keras_explainer.explainer.exemplar_detectors import exemplar_detectors
 from keras_explainer.explainer.relevance import relevance
 from keras_explainer.explainer.sensitivity import sensitivity
@@ -107,35 +107,17 @@ def _start_places(
     conv, count = explainer.encoder.conv_1, explainer.encoder.places
     size = conv.conv.kernel.shape[:2]
     smooth = smoothed(views.reshape(-1, *views.shape[2:]), size)
-    cells = smooth.reshape(-1, views.shape[-1])
-    mean = cells.mean(0)
-    centred = (smooth - mean).reshape(views.shape)
+    mean = smooth.reshape(-1, views.shape[-1]).mean(0)
+    smooth -= mean
+    centred = smooth.reshape(views.shape)
     relevant = relevance(explainer.teacher, views[:, 0])[:, None]
     weights = cell_weights(relevant, smooth[:: views.shape[1]], size)
     found = exemplar_detectors(
-        centred[:, 0], smooth - mean, weights, CANDIDATES * count, random
+        centred[:, 0], smooth, weights, CANDIDATES * count, random
     )
-    points, error = _positions(found, centred, boxes)
+    points, error = directions_followed(found, centred, boxes)
     chosen = found[choose_places(points, error, count)]
-    set_detectors(conv, chosen, cells, mean)
-
-
-def _positions(
-    directions: np.ndarray, features: np.ndarray, boxes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cells `(N, K, 2)` where each direction answers most, and equivariance errors."""
-    points, total, seen = [], np.zeros(len(directions)), np.zeros(len(directions))
-    width = features.shape[3]
-    # A few images at a time: the maps of all candidates would be large.
-    for start in range(0, len(features), 16):
-        part = slice(start, start + 16)
-        maps = features[part] @ directions.T
-        sums = equivariance_sums(maps, boxes[part])
-        total, seen = total + sums[0], seen + sums[1]
-        cell = maps[:, 0].reshape(len(maps), -1, len(directions)).argmax(1)
-        points.append(np.stack([cell // width, cell % width], -1).astype("float32"))
-    error = np.where(seen > 0, total / np.maximum(seen, 1), np.inf)
-    return np.concatenate(points), error
+    set_detectors(conv, chosen, smooth.reshape(-1, views.shape[-1]), mean)
 
 
 def choose_places(points: np.ndarray, error: np.ndarray, count: int) -> np.ndarray:

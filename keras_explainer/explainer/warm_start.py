@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_explainer.explainer.decoders import TeacherCopyDecoder
 from keras_explainer.explainer.encoder import Encoder
-from keras_explainer.explainer.equivariance_error import equivariance_sums
+from keras_explainer.explainer.equivariance_error import directions_followed
 from keras_explainer.layers import InterpretableConv2D
 from keras_explainer.layers.set_centre import set_centre
 
@@ -52,18 +52,20 @@ def start_detectors(
     size = conv_1.conv.kernel.shape[:2]
     smooth = smoothed(features.reshape(-1, *features.shape[2:]), size)
     mean = smooth.reshape(-1, channels).mean(0)
+    smooth -= mean
     drawn = random.choice(
         smooth[..., 0].size, MOST_CELLS, p=cell_weights(relevance, smooth, size)
     )
-    cells = smooth.reshape(-1, channels)[drawn] - mean
+    cells = smooth.reshape(-1, channels)[drawn]
     several = boxes.shape[1] > 1
     directions = spherical_kmeans(
         cells, filters * (CANDIDATES if several else 1), random
     )
     if several:
-        directions = directions[
-            _steadiest(directions, smooth.reshape(features.shape), boxes, filters)
+        error = directions_followed(directions, smooth.reshape(features.shape), boxes)[
+            1
         ]
+        directions = directions[np.argsort(error, kind="stable")[:filters]]
     set_detectors(conv_1, directions, smooth.reshape(-1, channels), mean)
     set_centre(conv_2.conv, np.eye(filters, dtype="float32"), 0.0)
 
@@ -76,15 +78,14 @@ def set_detectors(
     Args:
         conv: built, of as many filters as there are directions.
         directions: `(F, C)` of features less their mean.
-        cells: `(n, C)` features, smoothed over the kernel's window; the bias leaves a
-            filter silent on `SILENT_SHARE` of them.
-        mean: `(C,)` of the cells.
+        cells: `(n, C)` features, smoothed over the kernel's window, less their mean;
+            the bias leaves a filter silent on `SILENT_SHARE` of them.
+        mean: `(C,)`, what was taken from the cells.
     """
-    offset = directions @ mean
-    response = cells @ directions.T - offset
+    response = cells @ directions.T
     bias = -np.quantile(response, SILENT_SHARE, axis=0)
     spread = np.maximum((response + bias).clip(0).std(axis=0), 1e-6)
-    _set_all(conv.conv, directions.T / spread, (bias - offset) / spread)
+    _set_all(conv.conv, directions.T / spread, (bias - directions @ mean) / spread)
 
 
 def start_ordinary(
@@ -123,19 +124,6 @@ def cell_weights(
     if not np.isfinite(weights).all() or np.count_nonzero(weights) < len(weights) / 20:
         return even
     return weights / weights.sum()
-
-
-def _steadiest(
-    directions: np.ndarray, smooth: np.ndarray, boxes: np.ndarray, count: int
-) -> np.ndarray:
-    """Indices of the `count` directions with the smallest equivariance error."""
-    total, seen = np.zeros(len(directions)), np.zeros(len(directions))
-    for start in range(0, len(smooth), 16):
-        part = slice(start, start + 16)
-        sums = equivariance_sums(smooth[part] @ directions.T, boxes[part])
-        total, seen = total + sums[0], seen + sums[1]
-    error = np.where(seen > 0, total / np.maximum(seen, 1), np.inf)
-    return np.argsort(error, kind="stable")[:count]
 
 
 def start_norms(encoder: Encoder, features: np.ndarray, batch_size: int = 64) -> None:

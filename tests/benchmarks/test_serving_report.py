@@ -50,6 +50,7 @@ def test_lines():
     loaders = {
         "network": "small",
         "images": 4,
+        "keras_between_batches": 3e-6,
         "loaders": {
             "x, 1": {**loader, "wrong": None},
             "y, 1": {**other, "wrong": "ranks differ"},
@@ -64,4 +65,5 @@ def test_lines():
     head, _, line = made["loaders"].splitlines()
     assert head.count("|") == line.count("|") == len(LOADERS) + 1
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells == ["small", "4", "2.0e-06", "b", "1.0e-05", "ranks differ", "25.0%"]
+    assert cells[:6] == ["small", "4", "2.0e-06", "b", "1.0e-05", "3.0e-06"]
+    assert cells[6:] == ["ranks differ", "25.0%"]
