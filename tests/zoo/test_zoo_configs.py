@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -43,11 +44,23 @@ def test_configuration(name: str) -> None:
     assert config.tap.layer is not None or config.tap.stride in (16, 32)
 
 
+def plain(schema: Any) -> Any:
+    """The schema with `allOf` of one reference, as pydantic 2.8 has it, as that one."""
+    if isinstance(schema, list):
+        return [plain(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: plain(part) for name, part in schema.items()}
+    if [set(part) for part in found.get("allOf", [])] == [{"$ref"}]:
+        found |= found.pop("allOf")[0]
+    return found
+
+
 def test_schema_is_current() -> None:
-    assert SCHEMA.read_text(encoding="utf-8") == ZooConfig.schema_text(), (
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    assert plain(schema) == plain(json.loads(ZooConfig.schema_text())), (
         "run `keras-explainer zoo schema > zoo/config.schema.json`"
     )
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     assert schema["additionalProperties"] is False
 
 
