@@ -23,7 +23,7 @@ def equivariance_error(maps: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         never seen in two views.
     """
     total, seen = equivariance_sums(maps, boxes)
-    return np.where(seen > 0, total / np.maximum(seen, 1), np.inf)
+    return _mean(total, seen)
 
 
 def directions_followed(
@@ -52,8 +52,7 @@ def directions_followed(
         total, seen = total + sums[0], seen + sums[1]
         cell = maps[:, 0].reshape(len(maps), -1, len(directions)).argmax(1)
         points.append(np.stack([cell // width, cell % width], -1).astype("float32"))
-    error = np.where(seen > 0, total / np.maximum(seen, 1), np.inf)
-    return np.concatenate(points), error
+    return np.concatenate(points), _mean(total, seen)
 
 
 def equivariance_sums(
@@ -71,6 +70,10 @@ def equivariance_sums(
             total += (distance * both).sum(0)
             seen += both.sum(0)
     return total, seen
+
+
+def _mean(total: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    return np.where(seen > 0, total / np.maximum(seen, 1), np.inf)
 
 
 def positions_in_image(

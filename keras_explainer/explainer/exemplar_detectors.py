@@ -60,7 +60,7 @@ def exemplar_detectors(
             best[at], answer[at] = answers.argmax(0), answers.max(0)
         sure = np.argsort(-answer, axis=0, kind="stable")[:surest]
         places = np.take_along_axis(best, sure, axis=0)
-        # Image by image: all cells of all detectors at once would be large.
+        # One by one: the cells of all images and detectors at once would be large.
         wanted = np.zeros((count, channels), "float32")
         for rank in range(surest):
             wanted += cells[sure[rank], places[rank]]

@@ -116,7 +116,7 @@ def fit(
         )
     if isinstance(features, FeatureCache):
         global_batch.check_batch(explainer, min(batch_size, len(features)))
-    start(explainer, features, verbose)
+    start(explainer, features)
     global_batch.from_first_worker(explainer)
     guard = KeepLastGood()
     ours: list[keras.callbacks.Callback] = [guard]
@@ -207,9 +207,7 @@ def _stream_steps(features: FeatureStream, kwargs: dict[str, Any]) -> int:
     return features.steps
 
 
-def start(
-    explainer: Explainer, features: FeatureCache | FeatureStream, verbose: Any = 0
-) -> None:
+def start(explainer: Explainer, features: FeatureCache | FeatureStream) -> None:
     """Before the first step: variances of the targets, and the warm start."""
     if float(ops.convert_to_numpy(explainer.statistics.started)) > 0:
         return

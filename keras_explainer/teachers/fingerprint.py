@@ -90,15 +90,17 @@ def tree_sha256(path: Path) -> str:
 def relevant_config(operation: Any) -> Any:
     """What of an operation's configuration changes what it computes.
 
-    Arguments that have their default are left out: another version of Keras may have
-    fewer or more of them.
+    Arguments of Keras' own layers that have their default are left out: another version
+    of Keras may have fewer or more of them. A user's default may change with the code.
     """
     try:
-        config = operation.get_config()
+        config = _stripped(operation.get_config())
+        if not type(operation).__module__.startswith("keras."):
+            return config
         parameters = inspect.signature(type(operation).__init__).parameters
         return {
             key: value
-            for key, value in _stripped(config).items()
+            for key, value in config.items()
             if key not in parameters
             or _json(value) != _json(_stripped(parameters[key].default))
         }

@@ -250,3 +250,37 @@ def test_fingerprint_sees_strides_but_not_names() -> None:
     one = Teacher(model(1, "a"), "a", ["last"]).fingerprint
     assert Teacher(model(1, "b"), "b", ["last"]).fingerprint == one
     assert Teacher(model(2, "a"), "a", ["last"]).fingerprint != one
+
+
+class Scaled(keras.layers.Layer):
+    """A user's layer, whose default a new version of the code may change."""
+
+    def __init__(self, factor: float = 2.0, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, inputs):
+        return self.factor * inputs
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+def test_fingerprint_leaves_out_defaults_of_keras_alone(monkeypatch) -> None:
+    def fingerprint() -> str:
+        image = keras.Input((8, 8, 3))
+        x = keras.layers.ReLU(name="tap")(image)
+        x = Scaled(name="scaled")(x)
+        return Teacher(keras.Model(image, x), "tap", ["scaled"]).fingerprint
+
+    before = fingerprint()
+    config = keras.layers.ReLU.get_config
+    # As a Keras that has not yet got an argument.
+    monkeypatch.setattr(
+        keras.layers.ReLU,
+        "get_config",
+        lambda layer: {k: v for k, v in config(layer).items() if k != "threshold"},
+    )
+    assert fingerprint() == before
+    monkeypatch.setattr(Scaled.__init__, "__defaults__", (3.0,))
+    assert fingerprint() != before
