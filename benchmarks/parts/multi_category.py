@@ -1,7 +1,7 @@
 """One explainer for all categories: parts in each, fidelity over all.
 
     python -m benchmarks.parts.multi_category [--set places=32 --set filters=1536]
-        [--epochs 8] [--place-epochs 4] [--seed 0] [--cache DIR] [--out DIR]
+        [--epochs 8] [--seed 0] [--cache DIR] [--out DIR]
 
 Data as for `benchmarks.parts`. The explainer learns from the train rows of all
 categories together. Map-based figures are of each category's annotated test rows, as

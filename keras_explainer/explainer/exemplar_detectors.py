@@ -14,7 +14,7 @@ SAMPLED_CELLS = 30_000
 
 def exemplar_detectors(
     features: np.ndarray,
-    background: np.ndarray,
+    inverse: np.ndarray,
     weights: np.ndarray,
     count: int,
     random: np.random.Generator,
@@ -34,9 +34,7 @@ def exemplar_detectors(
 
     Args:
         features: `(N, H, W, C)`, the images, less the background's mean.
-        background: `(n, H, W, C)`, all views, less their mean: `S` is the mean of the
-            covariances of the cells at the rim and of all others. The rim looks like
-            nothing else where a network pads with zeros, and draws detectors.
+        inverse: `(C, C)`, see `inverse_covariance`.
         weights: `(N, H, W)`, how much more often a cell is drawn to begin with; their
             sum is 1.
         count: number of detectors `K`.
@@ -48,11 +46,10 @@ def exemplar_detectors(
     images, channels = len(features), features.shape[-1]
     cells = features.reshape(images, -1, channels)
     flat = cells.reshape(-1, channels)
-    inverse = _inverse_covariance(background, random)
     wanted = flat[random.choice(len(flat), count, p=weights.reshape(-1))]
     surest = min(images, max(LEAST_IMAGES, round(SUREST_SHARE * images)))
     for _ in range(ROUNDS):
-        directions = _unit(wanted @ inverse)
+        directions = unit(wanted @ inverse)
         best = np.empty((images, count), int)
         answer = np.empty((images, count), "float32")
         for at, of_image in enumerate(cells):
@@ -65,13 +62,24 @@ def exemplar_detectors(
         for rank in range(surest):
             wanted += cells[sure[rank], places[rank]]
         wanted /= surest
-    return _unit(wanted @ inverse)
+    return unit(wanted @ inverse)
 
 
-def _inverse_covariance(maps: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    rim = np.ones(maps.shape[1:3], bool)
+def inverse_covariance(
+    background: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """Inverse of the cells' covariance `S`, with the ridge, `(C, C)`.
+
+    `S` is the mean of the covariances of the cells at the rim and of all others: the
+    rim looks like nothing else where a network pads with zeros, and draws detectors.
+
+    Args:
+        background: `(n, H, W, C)`, all views, less their mean.
+        random: draws `SAMPLED_CELLS` of the cells.
+    """
+    rim = np.ones(background.shape[1:3], bool)
     rim[1:-1, 1:-1] = False
-    parts = [maps[:, where] for where in (rim, ~rim) if where.any()]
+    parts = [background[:, where] for where in (rim, ~rim) if where.any()]
     covariance = np.mean([_covariance(part, random) for part in parts], axis=0)
     ridge = RIDGE * np.trace(covariance) / len(covariance)
     covariance[np.diag_indices_from(covariance)] += max(ridge, 1e-12)
@@ -86,6 +94,7 @@ def _covariance(cells: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return cells.T @ cells / len(cells)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """The vectors of the last axis with length 1; zeros stay."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.maximum(lengths, 1e-30)).astype("float32")

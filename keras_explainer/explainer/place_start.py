@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_explainer.explainer.batched import batched
+from keras_explainer.explainer.consensus import consensus_detectors, place_worth
 from keras_explainer.explainer.decoders import TeacherCopyDecoder
 from keras_explainer.explainer.encoder import Encoder
 from keras_explainer.explainer.equivariance_error import directions_followed
-from keras_explainer.explainer.exemplar_detectors import exemplar_detectors
+from keras_explainer.explainer.exemplar_detectors import (
+    exemplar_detectors,
+    inverse_covariance,
+)
 from keras_explainer.explainer.relevance import relevance
 from keras_explainer.explainer.sensitivity import sensitivity
 from keras_explainer.explainer.warm_start import (
@@ -28,7 +32,7 @@ CANDIDATES = 32
 """Detectors to choose from, for each place."""
 FAR_ENOUGH = 1.5
 """Cells between places; more is no better."""
-WORTH_POWER = 7.0
+CONSENSUS_ROUNDS = 3
 READING_SCALE = 0.3
 SILENT_SHARE = 0.3
 CONCENTRATION = 0.8
@@ -44,7 +48,8 @@ def start_groups(
 ) -> None:
     """Finds places and makes groups of filters that read there (`GroupedPartConv2D`).
 
-    Places: `exemplar_detectors`, of which `choose_places` takes some. Each group reads,
+    Places: `exemplar_detectors`, made to agree by `consensus_detectors`, of which
+    `choose_places` takes some. Each group reads,
     inside its mask, along the directions in which the features differ most there as the
     teacher's answer feels it (see `sensitivity`), added to a direction that predicts
     the place. The detections are raised until `CONCENTRATION` of the maps' mass lies
@@ -112,32 +117,29 @@ def _start_places(
     centred = smooth.reshape(views.shape)
     relevant = relevance(explainer.teacher, views[:, 0])[:, None]
     weights = cell_weights(relevant, smooth[:: views.shape[1]], size)
-    found = exemplar_detectors(
-        centred[:, 0], smooth, weights, CANDIDATES * count, random
-    )
+    images, inverse = centred[:, 0], inverse_covariance(smooth, random)
+    found = exemplar_detectors(images, inverse, weights, CANDIDATES * count, random)
     points, error = directions_followed(found, centred, boxes)
-    chosen = found[choose_places(points, error, count)]
+    for _ in range(CONSENSUS_ROUNDS):
+        worth = place_worth(points, error)
+        found = consensus_detectors(images, inverse, points, worth)
+        points, error = directions_followed(found, centred, boxes)
+    chosen = found[choose_places(points, place_worth(points, error), count)]
     set_detectors(conv, chosen, smooth.reshape(-1, views.shape[-1]), mean)
 
 
-def choose_places(points: np.ndarray, error: np.ndarray, count: int) -> np.ndarray:
+def choose_places(points: np.ndarray, worth: np.ndarray, count: int) -> np.ndarray:
     """Indices of the places to keep, `(count,)`.
 
     One after the other that with the most distance times worth. Distance: the mean over
     images to the nearest that is taken, where `FAR_ENOUGH` cells are as good as
     more; without the limit it is the places that wander which are far from all others.
-    Worth: the root of the places' standard deviation over the images, over their
-    error between views, to the power of `WORTH_POWER`. What always lies in the
-    middle is steady too, and tells nothing.
 
     Args:
         points: `(N, K, 2)` cells of each place in the images.
-        error: `(K,)` equivariance errors.
+        worth: `(K,)`, see `place_worth`.
         count: at most `K`.
     """
-    spread = np.sqrt(points.astype("float64").var(0).sum(-1))
-    ratio = np.sqrt(spread) / np.maximum(error, 1e-9)
-    worth = (ratio / max(ratio.max(), 1e-9)) ** WORTH_POWER
     left = list(range(len(worth)))
     taken: list[int] = []
     nearest = np.full(points.shape[:2], FAR_ENOUGH)

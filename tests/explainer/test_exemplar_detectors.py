@@ -9,6 +9,7 @@ from keras_explainer.explainer.exemplar_detectors import (
     RIDGE,
     ROUNDS,
     exemplar_detectors,
+    inverse_covariance,
 )
 
 pytestmark = pytest.mark.one_backend
@@ -29,7 +30,8 @@ def planted(images: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def detectors(features: np.ndarray, weights: np.ndarray, count: int, seed: int = 0):
     """Of images that are their own background."""
     random = np.random.default_rng(seed)
-    return exemplar_detectors(features, features, weights, count, random)
+    inverse = inverse_covariance(features, random)
+    return exemplar_detectors(features, inverse, weights, count, random)
 
 
 def even(features: np.ndarray) -> np.ndarray:
@@ -60,9 +62,9 @@ def test_equals_reference():
             wanted = np.mean([cells[n, answers[n].argmax()] for n in sure], axis=0)
         direction = np.linalg.solve(covariance, wanted)
         expected.append(direction / np.linalg.norm(direction))
-    found = exemplar_detectors(
-        features, background, even(features), 4, np.random.default_rng(3)
-    )
+    random = np.random.default_rng(3)
+    inverse = inverse_covariance(background, random)
+    found = exemplar_detectors(features, inverse, even(features), 4, random)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 

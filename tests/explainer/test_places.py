@@ -10,6 +10,7 @@ from small_teacher import make_images, make_teacher
 
 from keras_explainer.errors import ConfigError
 from keras_explainer.explainer import Explainer
+from keras_explainer.explainer.consensus import place_worth
 from keras_explainer.explainer.equivariance_error import equivariance_error
 from keras_explainer.explainer.loading import load
 from keras_explainer.explainer.place_start import choose_places
@@ -134,17 +135,18 @@ def test_steady_places_apart_are_chosen():
         axis=1,
     )
     error = np.array([0.01, 0.01, 0.01, 0.3, 0.3, 0.3, 0.3, 0.001])
-    assert set(choose_places(points, error, 2)) in ({0, 2}, {1, 2})
-    assert set(choose_places(points, error, 3)) == {0, 1, 2}
+    worth = place_worth(points, error)
+    assert set(choose_places(points, worth, 2)) in ({0, 2}, {1, 2})
+    assert set(choose_places(points, worth, 3)) == {0, 1, 2}
     # What never moves is as steady as can be, and still the last.
-    assert choose_places(points, error, 8)[-1] == 7
+    assert choose_places(points, worth, 8)[-1] == 7
 
 
 @pytest.mark.one_backend
 def test_places_that_were_never_compared_come_last():
     points = np.random.default_rng(0).integers(0, 8, (20, 3, 2))
     error = np.array([np.inf, 0.1, 0.2])
-    assert choose_places(points, error, 3)[-1] == 0
+    assert choose_places(points, place_worth(points, error), 3)[-1] == 0
 
 
 @pytest.mark.one_backend
