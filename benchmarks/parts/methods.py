@@ -36,6 +36,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
         "mask of the paper": {"mask_beta": 4.0, "mask_flat": False},
         "no loss of the parts alone": {"parts_weight": 0.0},
         "start alone": {"epochs": 0},
+        "start alone, no consensus": {"epochs": 0, "consensus_rounds": 0},
     }.items()
 }
 """What the recipe with places does without one of its ingredients."""

@@ -32,7 +32,6 @@ CANDIDATES = 32
 """Detectors to choose from, for each place."""
 FAR_ENOUGH = 1.5
 """Cells between places; more is no better."""
-CONSENSUS_ROUNDS = 3
 READING_SCALE = 0.3
 SILENT_SHARE = 0.3
 CONCENTRATION = 0.8
@@ -120,7 +119,7 @@ def _start_places(
     images, inverse = centred[:, 0], inverse_covariance(smooth, random)
     found = exemplar_detectors(images, inverse, weights, CANDIDATES * count, random)
     points, error = directions_followed(found, centred, boxes)
-    for _ in range(CONSENSUS_ROUNDS):
+    for _ in range(explainer.recipe.consensus_rounds):
         worth = place_worth(points, error)
         found = consensus_detectors(images, inverse, points, worth)
         points, error = directions_followed(found, centred, boxes)

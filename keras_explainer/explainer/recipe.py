@@ -45,6 +45,8 @@ class Recipe:
             each filter a place of its own. Places are found first, and then kept: the
             decoder learns to read them (see `start_groups`). The number of filters must
             be a multiple.
+        consensus_rounds: rounds in which the places found correct each other, see
+            `consensus_detectors`.
         mask_beta, mask_flat: slope of the masks of the second interpretable layer where
             there are places, and whether they are flat inside their area.
         views: cached views per image; 1 is the image alone.
@@ -89,6 +91,7 @@ class Recipe:
     ordinary_drop: float = 0.0
     parts_weight: float = 0.0
     places: int = 0
+    consensus_rounds: int = 3
     mask_beta: float = 4.0
     mask_flat: bool = False
     views: int = 4
@@ -126,6 +129,7 @@ class Recipe:
             self._check(getattr(self, name) >= 0, name, "at least 0")
         self._check(0 <= self.ordinary_drop < 1, "ordinary_drop", "in [0, 1)")
         self._check(self.places >= 0, "places", "at least 0")
+        self._check(self.consensus_rounds >= 0, "consensus_rounds", "at least 0")
         self._check(self.mask_beta > 0, "mask_beta", "above 0")
         self._check(self.views >= 1, "views", "at least 1")
         self._check(

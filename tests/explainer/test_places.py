@@ -58,6 +58,27 @@ def test_a_group_is_in_one_place(grouped):
 
 
 @pytest.mark.one_backend
+def test_places_correct_each_other_as_often_as_asked(small_teacher):
+    images = make_images(24)
+    kernels = {
+        rounds: np.asarray(
+            learned(
+                small_teacher,
+                images,
+                fit={"epochs": 0},
+                consensus_rounds=rounds,
+                **PLACES,
+            ).encoder.conv_1.conv.kernel
+        )
+        for rounds in (0, 1, 3)
+    }
+    assert not np.allclose(kernels[0], kernels[1])
+    assert not np.allclose(kernels[1], kernels[3])
+    default = learned(small_teacher, images, fit={"epochs": 0}, **PLACES)
+    np.testing.assert_array_equal(default.encoder.conv_1.conv.kernel, kernels[3])
+
+
+@pytest.mark.one_backend
 def test_the_seed_decides_and_files_keep_all(small_teacher, tmp_path):
     images = make_images(24)
     first, second = (learned(small_teacher, images, **FEW_STEPS) for _ in range(2))
