@@ -251,7 +251,9 @@ def check_optimizer(model: keras.Model, optimizer: Any) -> None:
 
 
 def from_first_worker(model: keras.Model) -> None:
-    """Gives a model's float variables, on all workers, the values of the first one.
+    """Gives the float variables, on all workers, the values of the first one.
+
+    Of the model and, if that is built, of its optimiser.
 
     What each worker has computed for itself may differ in the last digit.
     """
@@ -266,7 +268,8 @@ def from_first_worker(model: keras.Model) -> None:
         own = [tf.where(mine, value, tf.zeros_like(value)) for value in values]
         return context.all_reduce("SUM", own)
 
-    variables = [v for v in model.variables if "float" in str(v.dtype)]
+    state = [*model.variables, *model.optimizer.variables]
+    variables = [v for v in state if "float" in str(v.dtype)]
     values = [ops.convert_to_tensor(variable) for variable in variables]
     shared = tf.function(lambda given: strategy.run(first, args=(given,)))(values)
     for variable, value in zip(variables, shared, strict=True):

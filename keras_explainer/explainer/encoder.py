@@ -146,6 +146,10 @@ class Encoder(keras.layers.Layer):
         self.norm_ordinary = ChannelNorm(
             norm_momentum, dtype=policy, name="norm_ordinary"
         )
+        if places:
+            # As measured at the start, which the decoder is fitted to: a running mean
+            # is that of the last few images, and of those of one category by chance.
+            self.norm_interpretable.trainable = self.norm_ordinary.trainable = False
         self.gate = TrackGate(
             initial_share, share_step_scale, dtype=policy, name="gate"
         )
@@ -187,6 +191,27 @@ class Encoder(keras.layers.Layer):
         self.gate.build([track, track])
 
     def call(self, features: Any, training: bool | None = None) -> dict[str, Any]:
+        found = self._tracks(features)
+        interpretable = self.norm_interpretable(
+            found["interpretable"], training=training
+        )
+        ordinary = self.norm_ordinary(found["ordinary"], training=training)
+        mixed = self._dropped(ordinary) if training and self.ordinary_drop else ordinary
+        return {
+            **found,
+            "interpretable": interpretable,
+            "ordinary": ordinary,
+            "encoding": self.gate([interpretable, mixed]),
+        }
+
+    def observe(self, features: Any) -> None:
+        """Lets both norms measure their channels on a batch, also where they rest."""
+        found = self._tracks(features)
+        self.norm_interpretable.observe(found["interpretable"])
+        self.norm_ordinary.observe(found["ordinary"])
+
+    def _tracks(self, features: Any) -> dict[str, Any]:
+        """Maps, and both tracks before their norms."""
         maps_1 = self.conv_1.activation(features)
         detections = self.conv_1.part_mask(maps_1)
         maps = self.conv_2.activation(
@@ -197,16 +222,12 @@ class Encoder(keras.layers.Layer):
         interpretable = part_maps
         if self.pool is not None:
             interpretable, ordinary = self.pool(interpretable), self.pool(ordinary)
-        interpretable = self.norm_interpretable(interpretable, training=training)
-        ordinary = self.norm_ordinary(ordinary, training=training)
-        mixed = self._dropped(ordinary) if training and self.ordinary_drop else ordinary
         return {
             "maps_1": maps_1,
             "maps": maps,
             "part_maps": part_maps,
             "interpretable": interpretable,
             "ordinary": ordinary,
-            "encoding": self.gate([interpretable, mixed]),
         }
 
     @property

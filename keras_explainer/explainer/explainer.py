@@ -26,6 +26,7 @@ from keras_explainer.explainer.explaining import Explaining
 from keras_explainer.explainer.global_batch_steps import GlobalBatchSteps
 from keras_explainer.explainer.learning_batch import learning_batch
 from keras_explainer.explainer.objective import Objective
+from keras_explainer.explainer.optimizer_choice import choose_optimizer, default_jit
 from keras_explainer.explainer.parts_encoding import parts_encoding
 from keras_explainer.explainer.presence_levels import PresenceLevels
 from keras_explainer.explainer.recipe import DEFAULT, Recipe
@@ -205,11 +206,11 @@ class Explainer(TeacherBound, Explaining, GlobalBatchSteps, keras.Model):
                 "An explainer brings its own losses; the recipe has their weights."
             )
         with global_batch.strategy_scope(self):
-            optimizer, self._scheduled = learning.choose_optimizer(
-                optimizer, learning_rate, self.recipe.learning_rate
+            optimizer, self._scheduled = choose_optimizer(
+                optimizer, learning_rate, self.recipe
             )
         global_batch.check_optimizer(self, optimizer)
-        kwargs.setdefault("jit_compile", learning.default_jit())
+        kwargs.setdefault("jit_compile", default_jit())
         super().compile(optimizer=optimizer, **kwargs)
 
     def compute_loss(

@@ -12,6 +12,7 @@ from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.views import ViewSpec
 from keras_explainer.errors import DataError
 from keras_explainer.explainer import learning
+from keras_explainer.explainer.start_sample import in_memory
 
 
 class Explaining:
@@ -38,7 +39,7 @@ class Explaining:
         Args:
             features: images in any form that `fit` takes.
         """
-        learning.measure_tracks(self, self.features(features))  # type: ignore
+        learning.measure_tracks(self, in_memory(self.features(features)))  # type: ignore
 
     def calibrate_presence(self, images: Any) -> None:
         """Sets from which strength on each filter's part is said to be there.
@@ -60,7 +61,7 @@ class Explaining:
                 "Presence is calibrated on several views of each image, these features "
                 "have one. Give the images, or features with views."
             )
-        learning.calibrate_presence(self, features)  # type: ignore[arg-type]
+        learning.calibrate_presence(self, in_memory(features))  # type: ignore[arg-type]
 
     @property
     def share(self) -> float:

@@ -23,49 +23,23 @@ from keras_explainer.explainer.data_input import CacheOptions, FeatureStream
 from keras_explainer.explainer.decoders import FCDecoder, TeacherCopyDecoder
 from keras_explainer.explainer.dense_start import start_dense
 from keras_explainer.explainer.keep_last_good import KeepLastGood
+from keras_explainer.explainer.optimizer_choice import schedule_rate, whiten
 from keras_explainer.explainer.place_start import start_groups, start_residual
 from keras_explainer.explainer.presence import presence_levels
-from keras_explainer.explainer.rate_schedule import rate_schedule
 from keras_explainer.explainer.relevance import relevance
+from keras_explainer.explainer.start_sample import (
+    START_IMAGES,
+    in_memory,
+    start_rows,
+    start_sample,
+    start_tap,
+)
 from keras_explainer.explainer.track_statistics import RunningMoments
 
 if TYPE_CHECKING:
     from keras_explainer.explainer.explainer import Explainer
 
 logger = logging.getLogger(__name__)
-
-START_IMAGES = 256
-START_MAPS = 1024
-
-
-def default_jit() -> Any:
-    """`jit_compile` where the user gives none: off for TensorFlow without a GPU."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return "auto" if tf.config.list_physical_devices("GPU") else False
-    return "auto"
-
-
-def choose_optimizer(
-    optimizer: Any, given_rate: Any, recipe_rate: float
-) -> tuple[Any, float | None]:
-    """An optimiser, and the rate that `fit` is to schedule (None: as it is).
-
-    Raises:
-        ConfigError: a rate beside an optimiser that has one.
-    """
-    if not isinstance(optimizer, str):
-        if given_rate is not None:
-            raise ConfigError(
-                "learning_rate goes with an optimiser's name; set it in the optimiser."
-            )
-        return optimizer, None
-    rate = given_rate or recipe_rate
-    made = keras.optimizers.get(
-        {"class_name": optimizer, "config": {"learning_rate": rate}}
-    )
-    return made, None if callable(rate) else float(rate)
 
 
 def fit(
@@ -116,7 +90,9 @@ def fit(
         )
     if isinstance(features, FeatureCache):
         global_batch.check_batch(explainer, min(batch_size, len(features)))
-    start(explainer, features)
+    sample = in_memory(features)
+    start(explainer, sample)
+    whiten(explainer, sample)
     global_batch.from_first_worker(explainer)
     guard = KeepLastGood()
     ours: list[keras.callbacks.Callback] = [guard]
@@ -152,8 +128,8 @@ def fit(
         shuffle=False,
         **kwargs,
     )
-    measure_tracks(explainer, features)
-    calibrate_presence(explainer, features)
+    measure_tracks(explainer, sample)
+    calibrate_presence(explainer, sample)
     if guard.diverged is not None:
         raise DivergenceError(
             f"The loss became {guard.diverged} in epoch {guard.epoch + 1}; the weights "
@@ -207,17 +183,14 @@ def _stream_steps(features: FeatureStream, kwargs: dict[str, Any]) -> int:
     return features.steps
 
 
-def start(explainer: Explainer, features: FeatureCache | FeatureStream) -> None:
+def start(explainer: Explainer, sample: FeatureCache) -> None:
     """Before the first step: variances of the targets, and the warm start."""
     if float(ops.convert_to_numpy(explainer.statistics.started)) > 0:
         return
-    sample = features if isinstance(features, FeatureCache) else features.sample(256)
     _measure_targets(explainer, sample)
     views, boxes = start_sample(sample)
     encoder, decoder = explainer.encoder, explainer.decoder
-    # Spread over the images: they may be sorted by what they show.
-    tap = views[:: max(1, 2 * len(views) // START_IMAGES), :2]
-    tap = tap.reshape(-1, *views.shape[2:])[:START_IMAGES]
+    tap = start_tap(views)
     if explainer.recipe.warm_start:
         random = np.random.default_rng(explainer.seed)
         if explainer.recipe.places:
@@ -236,23 +209,12 @@ def start(explainer: Explainer, features: FeatureCache | FeatureStream) -> None:
         else:
             warm_start.start_adapter(encoder, decoder, tap)
     elif explainer.recipe.warm_start and isinstance(decoder, FCDecoder):
-        rows = _start_rows(sample)
+        rows = start_rows(sample)
         targets = {name: sample.targets[name][rows] for name in explainer.target_shapes}
         start_dense(encoder, decoder, views, targets)
     if explainer.recipe.parts_weight:
         measure_tracks(explainer, sample)
     explainer.statistics.started.assign(1.0)
-
-
-def start_sample(features: FeatureCache) -> tuple[np.ndarray, np.ndarray]:
-    """Features and boxes of images spread over the cache, `START_MAPS` maps at most."""
-    rows = _start_rows(features)
-    return np.asarray(features.tap[rows], "float32"), features.boxes[rows]
-
-
-def _start_rows(features: FeatureCache) -> np.ndarray:
-    count = max(1, min(len(features), START_MAPS // features.views))
-    return np.unique(np.linspace(0, len(features) - 1, count).astype(int))
 
 
 def _measure_targets(explainer: Explainer, features: FeatureCache) -> None:
@@ -291,19 +253,8 @@ def _measure_targets(explainer: Explainer, features: FeatureCache) -> None:
         statistics.logits_variance.assign(logits.total_variance)
 
 
-def schedule_rate(explainer: Explainer, steps: int) -> None:
-    """Gives the optimiser `rate_schedule`, where the rate is not the user's own."""
-    if explainer._scheduled is None or not steps:
-        return
-    explainer.optimizer.learning_rate = rate_schedule(explainer._scheduled, steps)
-
-
-def measure_tracks(
-    explainer: Explainer, features: FeatureCache | FeatureStream
-) -> None:
+def measure_tracks(explainer: Explainer, features: FeatureCache) -> None:
     """Means and variances of both normalised tracks over the train images."""
-    if isinstance(features, FeatureStream):
-        features = features.sample(START_IMAGES)
     moments = {"interpretable": RunningMoments(), "ordinary": RunningMoments()}
     for begin in range(0, len(features), 64):
         tap = np.asarray(features.tap[begin : begin + 64, 0], "float32")
@@ -317,12 +268,8 @@ def measure_tracks(
     statistics.measured.assign(1.0)
 
 
-def calibrate_presence(
-    explainer: Explainer, features: FeatureCache | FeatureStream
-) -> None:
+def calibrate_presence(explainer: Explainer, features: FeatureCache) -> None:
     """The level of each part above which its part is there, from views."""
-    if isinstance(features, FeatureStream):
-        features = features.sample(START_IMAGES)
     if features.views < 2:
         return  # the paper's recipe learns from the images alone
     views, boxes = start_sample(features)

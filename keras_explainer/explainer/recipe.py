@@ -54,7 +54,9 @@ class Recipe:
         initial_share: `p` at the start. Masked maps vary some twenty times more than
             dense ones of the same mean: at 0.5 they drown the ordinary track.
         share_step_scale: see `TrackGate`.
-        norm_momentum: see `ChannelNorm`.
+        norm_momentum: see `ChannelNorm`; where there are places the norms keep what
+            they measured at the start.
+        whitened: learn by `WhitenedAdam` where `compile` is given the name "adam".
         dense_decoder: whether dense layers are learned (the paper's decoder) where all
             targets are fully connected layers and no decoder is named; else an adapter
             to a copy of the teacher's own.
@@ -99,6 +101,7 @@ class Recipe:
     initial_share: float = 0.03
     share_step_scale: float = 20.0
     norm_momentum: float = 0.95
+    whitened: bool = False
     dense_decoder: bool = False
     adapter_size: int = 1
     adapter_step_scale: float = 1.0
@@ -249,10 +252,11 @@ RECIPES: dict[str, dict[str, Any]] = {
         "parts_weight": 1.0,
         "mask_beta": 1.5,
         "mask_flat": True,
-        "learning_rate": 1e-4,
+        "learning_rate": 2e-4,
         # Views are compared where places are chosen; the decoder takes one at a time.
         "views_per_step": 1,
         "adapter_step_scale": 5.0,
+        "whitened": True,
         "share_step_scale": 1.0,
         "eta": 0.0,
         "epochs": 12,

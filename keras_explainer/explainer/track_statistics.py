@@ -52,6 +52,7 @@ class TrackStatistics(keras.layers.Layer):
                 initializer="ones" if one else "zeros",
                 trainable=False,
                 dtype="float32",
+                autocast=False,
                 aggregation="only_first_replica",
                 name=name,
             )

@@ -131,8 +131,7 @@ def start_norms(encoder: Encoder, features: np.ndarray, batch_size: int = 64) ->
     encoder.norm_interpretable.reset_state()
     encoder.norm_ordinary.reset_state()
     for start in range(0, len(features), batch_size):
-        batch = ops.convert_to_tensor(features[start : start + batch_size])
-        encoder(batch, training=True)
+        encoder.observe(ops.convert_to_tensor(features[start : start + batch_size]))
 
 
 def start_adapter(

@@ -20,7 +20,8 @@ class ChannelNorm(keras.layers.Layer):
     section 3.1), so that both tracks reach the gate at unit scale. `alpha` is a running
     mean with bias correction: it starts from the first batch of data, not from 1,
     which would be wrong by orders of magnitude for sparse, masked maps. It is a
-    constant to the gradient. Before any data has been seen, `alpha` is 1.
+    constant to the gradient. Before any data has been seen, `alpha` is 1. As with
+    Keras' batch norm, `trainable = False` keeps the state as it is in training too.
 
     Args:
         momentum: share of the old state kept at each training step, in [0, 1).
@@ -101,14 +102,15 @@ class ChannelNorm(keras.layers.Layer):
         self.running_weight.assign(1.0)
 
     def call(self, features: Any, training: bool | None = None) -> Any:
-        if training:
-            self._observe(features)
+        if training and self.trainable:
+            self.observe(features)
         # At least float32: 1 / epsilon is infinite in float16.
         wide = "float64" if self.compute_dtype == "float64" else "float32"
         scale = ops.cast(ops.stop_gradient(1.0 / self.alpha), wide)
         return ops.cast(ops.cast(features, wide) * scale, self.compute_dtype)
 
-    def _observe(self, features: Any) -> None:
+    def observe(self, features: Any) -> None:
+        """Takes a batch into the running mean."""
         positive = ops.relu(ops.cast(ops.stop_gradient(features), "float32"))
         # Images have equal numbers of cells: the mean over all cells of all images.
         mean = global_batch.image_mean(ops.reshape(positive, (-1, features.shape[-1])))

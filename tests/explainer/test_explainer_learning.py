@@ -273,7 +273,7 @@ def test_compiled_and_eager_learn_the_same(small_teacher, images):
 
 
 def test_jit_is_off_on_a_cpu_by_default():
-    from keras_explainer.explainer.learning import default_jit
+    from keras_explainer.explainer.optimizer_choice import default_jit
 
     if BACKEND == "tensorflow":
         assert default_jit() in (False, "auto")

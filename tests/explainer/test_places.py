@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from keras import ops
-from quick import learned
+from quick import BACKEND, learned
 from small_teacher import make_images, make_teacher
 
 from keras_explainer.errors import ConfigError
@@ -90,6 +90,21 @@ def test_the_seed_decides_and_files_keep_all(small_teacher, tmp_path):
     for mine, theirs in zip(first.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     assert not loaded.encoder.conv_2.trainable
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision(small_teacher, policy):
+    if BACKEND == "jax" and policy == "mixed_float16":
+        pytest.skip("one of the two is enough for the price on JAX")
+    images = make_images(24)
+    mixed = learned(small_teacher, images, dtype=policy, **FEW_STEPS)
+    exact = learned(small_teacher, images, **FEW_STEPS)
+    found, expected = (
+        one.history.history["explained_variance_top"][-1] for one in (mixed, exact)
+    )
+    assert found == pytest.approx(expected, abs=0.05)
+    for item in mixed.explain(images[:2], verbose=0):
+        assert all(np.isfinite(part.strength) for part in item.parts)
 
 
 @pytest.mark.one_backend

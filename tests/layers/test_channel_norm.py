@@ -45,6 +45,17 @@ class TestChannelNorm(TestCase):
         out = to_numpy(run(ChannelNorm(0.99), maps, training=True))
         np.testing.assert_allclose(out.mean((0, 1, 2)), 1.0, rtol=1e-5)
 
+    def test_at_rest_it_keeps_its_state(self):
+        """As Keras' batch norm does; `observe` is told, not a matter of training."""
+        layer = ChannelNorm(0.5)
+        maps = noise((2, 3, 5, 4)) * 3
+        layer.build(maps.shape)
+        layer.trainable = False
+        np.testing.assert_array_equal(to_numpy(layer(maps, training=True)), maps)
+        layer.observe(ops.convert_to_tensor(maps))
+        alpha = np.maximum(maps, 0).mean((0, 1, 2))
+        np.testing.assert_allclose(to_numpy(layer.alpha), alpha, rtol=1e-5)
+
     def test_without_data_it_passes_on(self):
         maps = noise((2, 3, 5, 4))
         np.testing.assert_array_equal(to_numpy(ChannelNorm()(maps)), maps)
