@@ -31,10 +31,25 @@ COLUMNS = {
 }
 
 
+SPREAD = (
+    "part_tracking_share",
+    "distinct_positions",
+    "concentration",
+    "location_instability",
+    "landmark_error",
+    "ev_logits",
+    "ev_parts",
+)
+"""Figures in the table of several seeds."""
+
+
 def means(rows: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
-    """Mean of each figure over the rows of a method; None where it has none."""
+    """Mean of each figure over the rows of a method; None where it has none.
+
+    Of seed 0: other seeds have fewer categories.
+    """
     grouped: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
+    for row in _seed_0(rows):
         row = {**row, "dead_share": row["dead_filters"] / row["filters"]}
         grouped[row["method"]].append(row)
     found = {}
@@ -45,6 +60,10 @@ def means(rows: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
             name: _mean([row.get(name) for row in grouped[method]]) for name in COLUMNS
         }
     return found
+
+
+def _seed_0(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["seed"] == 0]
 
 
 def _mean(values: list[float | None]) -> float | None:
@@ -70,9 +89,9 @@ def write_reports(rows: list[dict[str, Any]], folder: Path) -> str:
     ]
     for method, figures in found.items():
         cells = [_cell(name, figures[name]) for name in COLUMNS]
-        of = _of([row for row in rows if row["method"] == method])
+        of = _of([row for row in _seed_0(rows) if row["method"] == method])
         lines.append(f"| {method} | {of} | " + " | ".join(cells) + " |")
-    table = "\n".join([*lines, "", *by_category(rows)]) + "\n"
+    table = "\n".join([*lines, "", *by_category(rows), *over_seeds(rows)]) + "\n"
     write_text(folder / "table.md", table)
     _plot(found, folder / "frontier.png")
     return table
@@ -85,10 +104,10 @@ BY_CATEGORY = ("landmark_mean_predictor", "train_images")
 def by_category(rows: list[dict[str, Any]]) -> list[str]:
     """Lines of a Markdown table: the explainer with places in each category.
 
-    Its means are of the categories that settings were chosen on, of the others, and of
-    all; of several seeds a category has the mean.
+    Of seed 0. Its means are of the categories that settings were chosen on, of the
+    others, and of all.
     """
-    own = [row for row in rows if row["method"] == PLACES]
+    own = [row for row in _seed_0(rows) if row["method"] == PLACES]
     names = [name for name in COLUMNS if name not in ("dead_share", "parameters")]
     names += BY_CATEGORY
     lines = [
@@ -123,6 +142,43 @@ def by_category(rows: list[dict[str, Any]]) -> list[str]:
         title = f"{title} ({len(categories)})"
         lines.append(f"| **{title}** | " + " | ".join(cells) + " |")
     return lines
+
+
+def over_seeds(rows: list[dict[str, Any]]) -> list[str]:
+    """Lines of a Markdown table: methods with several seeds, and their spread.
+
+    Of the categories that have all seeds of the method. Mean over categories and
+    seeds, ± the standard deviation over the seeds of the mean over the categories; in
+    brackets that of a single category, as a mean over them.
+    """
+    lines: list[str] = []
+    for method in (*METHODS, *ABLATIONS):
+        own = [row for row in rows if row["method"] == method]
+        seeds = sorted({row["seed"] for row in own})
+        categories = sorted({row["category"] for row in own})
+        table = {(row["category"], row["seed"]): row for row in own}
+        whole = [c for c in categories if all((c, seed) in table for seed in seeds)]
+        if len(seeds) < 2 or not whole:
+            continue
+        kept = [table[c, seed] for c in whole for seed in seeds]
+        cells = []
+        for name in SPREAD:
+            values = np.array([row[name] for row in kept], float)
+            values = values.reshape(len(whole), len(seeds))
+            over_all, single = values.mean(0).std(ddof=1), values.std(1, ddof=1).mean()
+            cells.append(f"{values.mean():.3f} ± {over_all:.3f} ({single:.3f})")
+        lines.append(f"| {method} | {_of(kept)} | " + " | ".join(cells) + " |")
+    if not lines:
+        return []
+    return [
+        "",
+        "Several seeds: mean ± standard deviation over the seeds of the mean over the "
+        "categories (of a single category, mean over them).",
+        "",
+        "| method | of | " + " | ".join(COLUMNS[name] for name in SPREAD) + " |",
+        "| --- " * (len(SPREAD) + 2) + "|",
+        *lines,
+    ]
 
 
 def _of(rows: list[dict[str, Any]]) -> str:

@@ -192,8 +192,8 @@ class Explainer(TeacherBound, Explaining, GlobalBatchSteps, keras.Model):
 
         Args:
             optimizer: a Keras optimiser; or the name of one, which then gets the
-                recipe's learning rate, with warm-up and decay over the steps of `fit`
-                (Keras' own default of 1e-3 without decay is too coarse here).
+                recipe's learning rate, with warm-up and decay over the steps of `fit`.
+                "adam" is `WhitenedAdam` where the recipe is `whitened`.
             learning_rate: instead of the recipe's, where `optimizer` is a name.
             **kwargs: `jit_compile`, `steps_per_execution`, … of Keras. `jit_compile`
                 is off by default for TensorFlow on CPU, where XLA is slower here.

@@ -16,7 +16,7 @@ pytest.importorskip("sklearn")
 from benchmarks.parts.dictionaries import DICTIONARIES, train_cells  # noqa: E402
 from benchmarks.parts.measure import masked, ridge  # noqa: E402
 from benchmarks.parts.methods import PLACES  # noqa: E402
-from benchmarks.parts.report import by_category, means, write_reports  # noqa: E402
+from benchmarks.parts.report import by_category, means, over_seeds, write_reports  # noqa: E402
 
 pytestmark = pytest.mark.one_backend
 
@@ -89,6 +89,9 @@ def test_reports(tmp_path):
         for name, value in (("dog", 0.5), ("bear", 0.7))
     ]
     rows.append({**rows[0], "method": "constant position", "ev_logits": None})
+    assert over_seeds(rows) == []
+    # Another seed is told of beside them, not mixed in.
+    rows.append({**rows[2], "method": PLACES, "seed": 1, "ev_logits": 0.7})
     assert means(rows)["PCA"]["ev_logits"] == pytest.approx(0.6)
     assert means(rows)["PCA"]["dead_share"] == 0.25
     assert means(rows)["constant position"]["ev_logits"] is None
@@ -104,10 +107,13 @@ def test_reports(tmp_path):
         "mean of the others (1)": 0.7,
         "mean of all (2)": 0.6,
     }
+    (spread,) = over_seeds(rows)[5:]
+    assert f"| {PLACES} | dog; seed 0, 1 | 0.500 ± 0.000 (0.000) |" in spread
+    assert "| 0.600 ± 0.141 (0.141) |" in spread
     pytest.importorskip("matplotlib")
     table = write_reports(rows, tmp_path)
     assert "| PCA | bear, dog; seed 0 | 0.500 |" in table and "–" in table
     with (tmp_path / "rows.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == 5
+        assert len(list(csv.DictReader(file))) == 6
     assert (tmp_path / "table.md").read_text() == table
     assert (tmp_path / "frontier.png").stat().st_size > 1000
