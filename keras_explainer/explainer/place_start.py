@@ -118,13 +118,20 @@ def _start_places(
     weights = cell_weights(relevant, smooth[:: views.shape[1]], size)
     images, inverse = centred[:, 0], inverse_covariance(smooth, random)
     found = exemplar_detectors(images, inverse, weights, CANDIDATES * count, random)
-    points, error = directions_followed(found, centred, boxes)
+    points, worth = _followed(found, centred, boxes)
     for _ in range(explainer.recipe.consensus_rounds):
-        worth = place_worth(points, error)
         found = consensus_detectors(images, inverse, points, worth)
-        points, error = directions_followed(found, centred, boxes)
-    chosen = found[choose_places(points, place_worth(points, error), count)]
+        points, worth = _followed(found, centred, boxes)
+    chosen = found[choose_places(points, worth, count)]
     set_detectors(conv, chosen, smooth.reshape(-1, views.shape[-1]), mean)
+
+
+def _followed(
+    directions: np.ndarray, features: np.ndarray, boxes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places of each direction in the whole images, `(N, K, 2)`, and their worth."""
+    points, error = directions_followed(directions, features, boxes)
+    return points, place_worth(points, error)
 
 
 def choose_places(points: np.ndarray, worth: np.ndarray, count: int) -> np.ndarray:
