@@ -35,6 +35,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
         "mask of beta 4, flat": {"mask_beta": 4.0},
         "mask of the paper": {"mask_beta": 4.0, "mask_flat": False},
         "no loss of the parts alone": {"parts_weight": 0.0},
+        "plain Adam": {"whitened": False},
         "start alone": {"epochs": 0},
         "start alone, no consensus": {"epochs": 0, "consensus_rounds": 0},
     }.items()

@@ -200,15 +200,17 @@ def _plot(found: dict[str, dict[str, float | None]], path: Path) -> None:
     """Tracking against what the parts alone carry, below -1 drawn at -1."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5.5), layout="constrained")
+    figure = Figure(figsize=(9.5, 5.5), layout="constrained")
     axes = figure.subplots()
+    # Ten colours come again: ablations are squares.
     for method, figures in found.items():
         tracking, carried = figures["part_tracking_share"], figures["ev_parts"]
         if tracking is None or carried is None:
             continue
-        axes.plot(max(carried, -1), tracking, "o", label=method, alpha=0.8)
+        shape = "s" if method in ABLATIONS else "o"
+        axes.plot(max(carried, -1), tracking, shape, label=method, alpha=0.8)
     # Many baselines lie together: names beside their points would cover each other.
-    axes.legend(fontsize=8, loc="upper right")
+    figure.legend(fontsize=8, loc="outside right upper")
     axes.set_xlabel("explained variance of the logits, parts alone (at least -1)")
     axes.set_ylabel("part tracking share")
     axes.set_xlim(-1.1, 1.1)

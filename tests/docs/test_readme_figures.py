@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ sys.path.append(str(ROOT))
 pytest.importorskip("sklearn")
 
 from benchmarks.parts.categories import TUNING  # noqa: E402
+from benchmarks.parts.dictionaries import DICTIONARIES  # noqa: E402
 from benchmarks.parts.methods import CONSTANT, PLACES  # noqa: E402
 
 pytestmark = pytest.mark.one_backend
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.one_backend
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ROWS = json.loads((ROOT / "benchmarks/results/parts/rows.json").read_text())
 TEACHER = "teacher channels"
+BASELINES = [name for name in DICTIONARIES if name != TEACHER]
 CATEGORIES = {row["category"] for row in ROWS if row["method"] == CONSTANT}
 LINES = {
     "part tracking share ↑": ("part_tracking_share", 2),
@@ -94,6 +96,54 @@ def test_readme_spread_of_tracking() -> None:
     ]
     told = _cells("part tracking share ↑")[0]
     assert told.endswith(f"({min(found):.2f} to {max(found):.2f})")
+
+
+def test_readme_baselines() -> None:
+    """No dictionary of the same features comes near in any of the three."""
+    text = " ".join(README.split())
+    found = re.search(
+        r"random projections, k-means, PCA, NMF and a sparse autoencoder .*? track "
+        r"([\d.]+) at most, have a landmark error of ([\d.]+) at least, and explain "
+        r"([\d.]+) of the logits' variance at most\.",
+        text,
+    )
+    assert found
+
+    def of(name: str) -> list[float]:
+        return [_mean(method, name, lambda _: True) for method in BASELINES]
+
+    assert found.groups() == (
+        f"{max(of('part_tracking_share')):.2f}",
+        f"{min(of('landmark_error')):.3f}",
+        f"{max(of('ev_logits')):.2f}",
+    )
+
+
+def test_readme_spread_over_seeds() -> None:
+    text = " ".join(README.split())
+    found = re.search(
+        r"Over three seeds, on (\w+) of them: tracking (.*?) ± (.*?), distinct "
+        r"positions (.*?) ± (.*?), landmark error (.*?) ± (.*?), explained variance of "
+        r"the logits (.*?) ± (.*?), by the parts alone (.*?) ± (.*?) \(",
+        text,
+    )
+    assert found
+    rows = [row for row in ROWS if row["method"] == PLACES]
+    table = {(row["category"], row["seed"]): row for row in rows}
+    seeds = range(3)
+    names = {row["category"] for row in rows if row["seed"] > 0}
+    assert found[1] == {6: "six"}[len(names)]
+    told = iter(found.groups()[1:])
+    for name, digits in (
+        ("part_tracking_share", 2),
+        ("distinct_positions", 1),
+        ("landmark_error", 3),
+        ("ev_logits", 2),
+        ("ev_parts", 2),
+    ):
+        each = [mean(table[c, seed][name] for c in names) for seed in seeds]
+        assert next(told) == f"{mean(each):.{digits}f}"
+        assert next(told) == f"{stdev(each):.{digits + 1}f}"
 
 
 def test_the_explainer_of_all_categories() -> None:
