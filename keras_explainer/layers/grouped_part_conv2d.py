@@ -88,9 +88,9 @@ class GroupedPartConv2D(keras.layers.Layer):
     def activation(self, inputs: Any) -> Any:
         """Maps `(N, H, W, F)` before the mask."""
         detections, features = inputs
-        return self.readings(features) + ops.repeat(
-            detections, self.group_size, axis=-1
-        )
+        shape = (-1, *features.shape[1:3], self.places, self.group_size)
+        maps = ops.reshape(self.readings(features), shape) + detections[..., None]
+        return ops.reshape(maps, (*shape[:3], self.filters))
 
     def call(self, inputs: Any) -> Any:
         return self.part_mask(self.activation(inputs))

@@ -75,9 +75,9 @@ class PartMask(keras.layers.Layer):
         rows = ops.cast(ops.arange(height), maps.dtype)[None, :, None, None]
         columns = ops.cast(ops.arange(width), maps.dtype)[None, None, :, None]
         distance = ops.abs(rows - row) + ops.abs(columns - column)
-        slope = self.beta / max(height, width)
-        template = ops.maximum(1.0 - slope * distance, 0.0)
-        return ops.cast(template > 0, maps.dtype) if self.flat else template
+        if self.flat:
+            return ops.cast(distance < max(height, width) / self.beta, maps.dtype)
+        return ops.maximum(1.0 - self.beta / max(height, width) * distance, 0.0)
 
     def call(self, maps: Any) -> Any:
         return maps * self.mask(maps)
