@@ -276,6 +276,13 @@ def from_first_worker(model: keras.Model) -> None:
         variable.assign(strategy.experimental_local_results(value)[0])
 
 
+def build_optimizer(model: keras.Model) -> None:
+    """Makes the variables of a compiled model's optimiser, where its own are."""
+    if not model.optimizer.built:
+        with strategy_scope(model):
+            model.optimizer.build(model.trainable_variables)
+
+
 def strategy_scope(model: keras.Model) -> Any:
     """The scope of the strategy that a model was made under, as a context."""
     strategy = getattr(model, "_distribute_strategy", None)

@@ -30,7 +30,6 @@ COLUMNS = {
     "parameters": "parameters",
 }
 
-
 SPREAD = (
     "part_tracking_share",
     "distinct_positions",
@@ -202,11 +201,11 @@ def _plot(found: dict[str, dict[str, float | None]], path: Path) -> None:
 
     figure = Figure(figsize=(9.5, 5.5), layout="constrained")
     axes = figure.subplots()
-    # Ten colours come again: ablations are squares.
     for method, figures in found.items():
         tracking, carried = figures["part_tracking_share"], figures["ev_parts"]
         if tracking is None or carried is None:
             continue
+        # Ten colours come again: ablations are squares.
         shape = "s" if method in ABLATIONS else "o"
         axes.plot(max(carried, -1), tracking, shape, label=method, alpha=0.8)
     # Many baselines lie together: names beside their points would cover each other.

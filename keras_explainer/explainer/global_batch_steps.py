@@ -33,7 +33,5 @@ class GlobalBatchSteps:
         for the first one. Under a strategy Keras would look at the first batch, as the
         mean of the replicas' parts of it, and fail where these are of unequal size.
         """
-        optimizer = getattr(self, "optimizer", None)
-        if optimizer is not None and not optimizer.built:
-            with global_batch.strategy_scope(self):
-                optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
+        if getattr(self, "optimizer", None) is not None:
+            global_batch.build_optimizer(self)

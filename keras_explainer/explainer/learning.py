@@ -190,7 +190,7 @@ def start(explainer: Explainer, sample: FeatureCache) -> None:
     _measure_targets(explainer, sample)
     views, boxes = start_sample(sample)
     encoder, decoder = explainer.encoder, explainer.decoder
-    tap = start_tap(views)
+    tap = start_tap(sample)
     if explainer.recipe.warm_start:
         random = np.random.default_rng(explainer.seed)
         if explainer.recipe.places:

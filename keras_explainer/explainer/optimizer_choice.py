@@ -12,7 +12,7 @@ from keras_explainer.errors import ConfigError
 from keras_explainer.explainer.batched import batched
 from keras_explainer.explainer.rate_schedule import rate_schedule
 from keras_explainer.explainer.recipe import Recipe
-from keras_explainer.explainer.start_sample import start_sample, start_tap
+from keras_explainer.explainer.start_sample import start_tap
 from keras_explainer.explainer.whitened_adam import WhitenedAdam
 
 if TYPE_CHECKING:
@@ -71,11 +71,10 @@ def whiten(explainer: Explainer, sample: FeatureCache) -> None:
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     if not isinstance(optimizer, WhitenedAdam):
         return
-    with global_batch.strategy_scope(explainer):
-        explainer.optimizer.build(explainer.trainable_variables)
+    global_batch.build_optimizer(explainer)
     if optimizer.is_measured:
         return
-    tap = start_tap(start_sample(sample)[0])
+    tap = start_tap(sample)
     encoding = batched(
         lambda batch: explainer.encoder(batch, training=False)["encoding"], tap
     )

@@ -18,11 +18,13 @@ def in_memory(features: FeatureCache | FeatureStream) -> FeatureCache:
     return features.sample(START_IMAGES)
 
 
-def start_tap(views: np.ndarray) -> np.ndarray:
-    """Two views of images that are spread over them, `(n, H, W, C)`."""
+def start_tap(features: FeatureCache) -> np.ndarray:
+    """Two views of some of these images, `(n, H, W, C)`, `START_IMAGES` at most."""
+    rows = start_rows(features)
     # Spread: the images may be sorted by what they show.
-    tap = views[:: max(1, 2 * len(views) // START_IMAGES), :2]
-    return tap.reshape(-1, *views.shape[2:])[:START_IMAGES]
+    rows = rows[:: max(1, 2 * len(rows) // START_IMAGES)]
+    tap = np.asarray(features.tap[rows, :2], "float32")
+    return tap.reshape(-1, *tap.shape[2:])[:START_IMAGES]
 
 
 def start_sample(features: FeatureCache) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_explainer import files
+from keras_explainer import files, global_batch
 from keras_explainer.errors import RunError
 from keras_explainer.explainer import Explainer
 
@@ -67,7 +67,7 @@ class TrainingState:
         Raises:
             RunError: it is the state of another one.
         """
-        explainer.optimizer.build(explainer.trainable_variables)
+        global_batch.build_optimizer(explainer)
         _assign(explainer.variables, self.variables)
         _assign(_own(explainer), self.optimizer)
 

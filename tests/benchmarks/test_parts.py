@@ -91,7 +91,7 @@ def test_reports(tmp_path):
     rows.append({**rows[0], "method": "constant position", "ev_logits": None})
     assert over_seeds(rows) == []
     # Another seed is told of beside them, not mixed in.
-    rows.append({**rows[2], "method": PLACES, "seed": 1, "ev_logits": 0.7})
+    rows.append({**rows[2], "seed": 1, "ev_logits": 0.7})
     assert means(rows)["PCA"]["ev_logits"] == pytest.approx(0.6)
     assert means(rows)["PCA"]["dead_share"] == 0.25
     assert means(rows)["constant position"]["ev_logits"] is None

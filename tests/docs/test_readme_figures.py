@@ -58,6 +58,13 @@ def _cells(label: str) -> list[str]:
     return [cell.strip() for cell in found[1].split("|")]
 
 
+def _told(pattern: str) -> list[str]:
+    """What a sentence of the README says where the pattern has groups."""
+    found = re.search(pattern, " ".join(README.split()))
+    assert found, f"The README has no sentence '{pattern}'."
+    return list(found.groups())
+
+
 def _number(cell: str) -> str:
     return cell.replace("*", "").split(" ")[0].replace("−", "-")
 
@@ -100,40 +107,33 @@ def test_readme_spread_of_tracking() -> None:
 
 def test_readme_baselines() -> None:
     """No dictionary of the same features comes near in any of the three."""
-    text = " ".join(README.split())
-    found = re.search(
+    told = _told(
         r"random projections, k-means, PCA, NMF and a sparse autoencoder .*? track "
         r"([\d.]+) at most, have a landmark error of ([\d.]+) at least, and explain "
         r"([\d.]+) of the logits' variance at most\.",
-        text,
     )
-    assert found
 
     def of(name: str) -> list[float]:
         return [_mean(method, name, lambda _: True) for method in BASELINES]
 
-    assert found.groups() == (
+    assert told == [
         f"{max(of('part_tracking_share')):.2f}",
         f"{min(of('landmark_error')):.3f}",
         f"{max(of('ev_logits')):.2f}",
-    )
+    ]
 
 
 def test_readme_spread_over_seeds() -> None:
-    text = " ".join(README.split())
-    found = re.search(
+    told = _told(
         r"Over three seeds, on (\w+) of them: tracking (.*?) ± (.*?), distinct "
         r"positions (.*?) ± (.*?), landmark error (.*?) ± (.*?), explained variance of "
         r"the logits (.*?) ± (.*?), by the parts alone (.*?) ± (.*?) \(",
-        text,
     )
-    assert found
     rows = [row for row in ROWS if row["method"] == PLACES]
     table = {(row["category"], row["seed"]): row for row in rows}
-    seeds = range(3)
     names = {row["category"] for row in rows if row["seed"] > 0}
-    assert found[1] == {6: "six"}[len(names)]
-    told = iter(found.groups()[1:])
+    assert told.pop(0) == {6: "six"}[len(names)]
+    expected = []
     for name, digits in (
         ("part_tracking_share", 2),
         ("distinct_positions", 1),
@@ -141,9 +141,9 @@ def test_readme_spread_over_seeds() -> None:
         ("ev_logits", 2),
         ("ev_parts", 2),
     ):
-        each = [mean(table[c, seed][name] for c in names) for seed in seeds]
-        assert next(told) == f"{mean(each):.{digits}f}"
-        assert next(told) == f"{stdev(each):.{digits + 1}f}"
+        each = [mean(table[c, seed][name] for c in names) for seed in range(3)]
+        expected += [f"{mean(each):.{digits}f}", f"{stdev(each):.{digits + 1}f}"]
+    assert told == expected
 
 
 def test_the_explainer_of_all_categories() -> None:
@@ -156,16 +156,13 @@ def test_the_explainer_of_all_categories() -> None:
     def of(name: str) -> float:
         return mean(figures[name] for figures in each)
 
-    text = " ".join(README.split())
-    found = re.search(
+    told = _told(
         r"One explainer of all twenty categories \((.*?) images;.*?tracking (.*?), "
         r"distinct positions (.*?), landmark error (.*?) \(teacher (.*?)\), agreement "
         r"among the teacher's 1,000 classes (.*?), by the parts alone (.*?) \(constant "
         r"answer: (.*?)\), explained variance of the logits (.*?) and (.*?)\.\s",
-        text,
     )
-    assert found
-    assert list(found.groups()) == [
+    assert told == [
         f"{row['train_images']:,}",
         f"{of('part_tracking_share'):.2f}",
         f"{of('distinct_positions'):.1f}",

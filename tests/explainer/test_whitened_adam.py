@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from quick import BACKEND, made
+from quick import made
 from reference import whitened_adam as reference
 from small_teacher import make_images
 
@@ -144,7 +144,6 @@ def test_others_learn_as_they_are_told(small_teacher):
 
 
 @pytest.mark.one_backend
-@pytest.mark.skipif(BACKEND == "torch", reason="no float16 on a CPU there")
 def test_the_loss_may_be_scaled(small_teacher):
     explainer = made(small_teacher, dtype="mixed_float16", **PLACES)
     explainer.fit(make_images(8), epochs=1, batch_size=8, verbose=0)
