@@ -35,7 +35,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {
         "mask of beta 4, flat": {"mask_beta": 4.0},
         "mask of the paper": {"mask_beta": 4.0, "mask_flat": False},
         "no loss of the parts alone": {"parts_weight": 0.0},
-        "plain Adam": {"whitened": False},
+        # At the rate that the recipe had while it learned so.
+        "plain Adam, rate 1e-4": {"whitened": False, "learning_rate": 1e-4},
         "start alone": {"epochs": 0},
         "start alone, no consensus": {"epochs": 0, "consensus_rounds": 0},
     }.items()
