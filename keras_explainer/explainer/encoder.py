@@ -214,10 +214,12 @@ class Encoder(keras.layers.Layer):
         """Maps, and both tracks before their norms."""
         maps_1 = self.conv_1.activation(features)
         detections = self.conv_1.part_mask(maps_1)
-        maps = self.conv_2.activation(
-            [detections, features] if self.places else detections
-        )
-        part_maps = self.conv_2.part_mask(maps)
+        if isinstance(self.conv_2, GroupedPartConv2D):
+            maps = self.conv_2.activation([detections, features])
+            part_maps = self.conv_2.masked(maps, detections)
+        else:
+            maps = self.conv_2.activation(detections)
+            part_maps = self.conv_2.part_mask(maps)
         ordinary = self.ordinary_conv(features)
         interpretable = part_maps
         if self.pool is not None:

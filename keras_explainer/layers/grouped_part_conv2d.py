@@ -22,10 +22,11 @@ class GroupedPartConv2D(keras.layers.Layer):
 
         maps_kg = ReLU(reading_kg(x)) + detection_k
 
-    Where detections are much higher than readings, all filters of a group have their
-    peak at its place, and the mask around it keeps what each of them reads there: `G`
-    numbers a cell instead of one, so that parts can carry the teacher's answer. (Ours;
-    arXiv 1805.07468 has one filter to a part.)
+    The part mask lies around the detection's strongest cell, one for the group, and
+    keeps what each of its filters reads there: `G` numbers a cell instead of one, so
+    that parts can carry the teacher's answer. Of a place without any detection nothing
+    is kept. Where detections are much higher than readings, the filters' own peaks are
+    there too. (Ours; arXiv 1805.07468 has one filter to a part.)
 
     Args:
         places: groups `K`.
@@ -83,17 +84,30 @@ class GroupedPartConv2D(keras.layers.Layer):
                 f"{self.places} places need as many detections, got {detections[-1]}."
             )
         self.readings.build(features)
-        self.part_mask.build(self.compute_output_shape(input_shape))
+        self.part_mask.build(detections)
 
     def activation(self, inputs: Any) -> Any:
         """Maps `(N, H, W, F)` before the mask."""
         detections, features = inputs
-        shape = (-1, *features.shape[1:3], self.places, self.group_size)
-        maps = ops.reshape(self.readings(features), shape) + detections[..., None]
-        return ops.reshape(maps, (*shape[:3], self.filters))
+        maps = self._by_place(self.readings(features)) + detections[..., None]
+        return self._by_filter(maps)
+
+    def masked(self, maps: Any, detections: Any) -> Any:
+        """What of the maps before the mask lies around the places, `(N, H, W, F)`."""
+        detections = ops.stop_gradient(detections)
+        found = ops.any(detections > 0, axis=(1, 2), keepdims=True)
+        mask = self.part_mask.mask(detections) * ops.cast(found, maps.dtype)
+        return self._by_filter(self._by_place(maps) * mask[..., None])
 
     def call(self, inputs: Any) -> Any:
-        return self.part_mask(self.activation(inputs))
+        return self.masked(self.activation(inputs), inputs[0])
+
+    def _by_place(self, maps: Any) -> Any:
+        shape = (-1, *maps.shape[1:3], self.places, self.group_size)
+        return ops.reshape(maps, shape)
+
+    def _by_filter(self, maps: Any) -> Any:
+        return ops.reshape(maps, (-1, *maps.shape[1:3], self.filters))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*tuple(input_shape[1])[:-1], self.filters)

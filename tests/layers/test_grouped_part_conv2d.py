@@ -50,7 +50,7 @@ class TestGroupedPartConv2D(TestCase):
         maps = np.maximum(convolved(features, kernel, bias), 0)
         for filter_ in range(6):
             maps[..., filter_] += detections[..., filter_ // 3]
-        mask = part_mask.mask(maps, 2.0)
+        mask = np.repeat(part_mask.mask(detections, 2.0), 3, axis=-1)
         if flat:
             mask = (mask > 0).astype("float64")
         np.testing.assert_allclose(
@@ -66,6 +66,15 @@ class TestGroupedPartConv2D(TestCase):
         maps = to_numpy(run(layer, [detections, features]))[0]
         peaks = maps.reshape(36, 5).argmax(0)
         np.testing.assert_array_equal(peaks, 2 * 6 + 4)
+
+    def test_keeps_nothing_of_a_place_without_detection(self):
+        detections, features = np.abs(noise((2, 5, 7, 2))), noise((2, 5, 7, 4), 1)
+        detections[0, ..., 1] = 0
+        layer = GroupedPartConv2D(2, 3, mask_beta=1.0, mask_flat=True)
+        found = to_numpy(run(layer, [detections, features]))
+        assert not found[0, ..., 3:].any()
+        for image, place in ((0, 0), (1, 0), (1, 1)):
+            assert found[image, ..., 3 * place : 3 * place + 3].any()
 
     def test_refuses_another_number_of_detections(self):
         with pytest.raises(
