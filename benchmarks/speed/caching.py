@@ -16,7 +16,7 @@ from keras_explainer.explainer.data_input import FeatureStream
 def measure(network: str, steps: int, repeats: int) -> dict[str, Any]:
     """Seconds of an epoch of `steps` steps, both ways; images are decoded already."""
     owner = cases.teacher(network)
-    made = cases.explainer(owner, **cases.EXPLAINED[network])
+    made = cases.explainer(owner)
     recipe = made.recipe
     pictures = cases.images(steps * recipe.batch_size, owner.input_shape)
     source = ImageArray(pictures)

@@ -10,12 +10,7 @@ import numpy as np
 import keras_explainer as kx
 from benchmarks.speed.flops import work_of
 
-EXPLAINED: dict[str, dict[str, Any]] = {
-    "MobileNet": {},
-    "ResNet50": {},
-    "VGG16": {},
-}
-"""Networks by name, and what their explainers change in the recipe."""
+NETWORKS = ("MobileNet", "ResNet50", "VGG16")
 # Of each trained number: weight, two moments, gradient read; the first three written.
 ADAM_BYTES = 7 * 4
 
@@ -44,9 +39,14 @@ def synthetic_teacher(side: int, channels: int) -> kx.Teacher:
     return kx.Teacher(model, tap="tap", targets=["top"], preprocessing="identity")
 
 
-def explainer(owner: kx.Teacher, filters: int = 128, **settings: Any) -> kx.Explainer:
-    """An explainer with single filters, compiled as users compile it."""
-    made = kx.Explainer(owner, filters=filters, **{"recipe": "single", **settings})
+def explainer(
+    owner: kx.Teacher,
+    filters: int | None = None,
+    recipe: str = "single",
+    **settings: Any,
+) -> kx.Explainer:
+    """An explainer, compiled as users compile it."""
+    made = kx.Explainer(owner, filters=filters, recipe=recipe, **settings)
     made.compile()
     return made
 

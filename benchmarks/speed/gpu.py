@@ -56,7 +56,7 @@ def measure(
     """Images (views) a second with and without a cache of the teacher's features."""
     keras.config.set_dtype_policy(POLICY)
     owner = cases.teacher(network)
-    made = cases.explainer(owner, **cases.EXPLAINED[network])
+    made = cases.explainer(owner)
     views = made.recipe.views_per_step
     count = batch * views
     data = cases.batch(made, batch)
@@ -91,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--networks", nargs="+", default=list(cases.EXPLAINED))
+    parser.add_argument("--networks", nargs="+", default=list(cases.NETWORKS))
     parser.add_argument("--batch", type=int, default=64, help="images of 2 views")
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--side", type=int, default=8192, help="of the rate's matrices")

@@ -75,13 +75,16 @@ def _steps(rows: Rows) -> str:
         times = row["milliseconds"]
         return [
             f"{row['network']}, {' × '.join(map(str, row['tap']))}",
+            f"{row['recipe']}, {row['filters']}",
+            f"{row['images']} × {row['views']}",
             f"{times['full']:.0f}",
             f"{row['floor_ms']:.0f}",
             f"{row['reached']:.0%}",
             f"{row['share_of_masks_and_filter_loss']:.1%}",
         ]
 
-    head = ["tap", "step, ms", "floor, ms", "reached", "masks and filter loss"]
+    head = ["tap", "recipe, filters", "images × views", "step, ms", "floor, ms"]
+    head += ["reached", "masks and filter loss"]
     return markdown(head, _some(rows, "step ", line, len(head)))
 
 

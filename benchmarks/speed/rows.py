@@ -6,11 +6,24 @@ import importlib
 from typing import Any
 
 PRESETS = ("short", "full")
+
+
+def _step(network: str, recipe: str, repeats: int) -> tuple[Any, ...]:
+    return (
+        "steps",
+        "measure",
+        (network, recipe, repeats),
+        (network, recipe, 2 * repeats),
+    )
+
+
 # Row: module, function, arguments of the short preset, of the full one; None: not run.
 _ROWS: dict[str, tuple[str, str, tuple[Any, ...] | None, tuple[Any, ...]]] = {
     "filter loss": ("filter_loss", "measure", (9,), (25,)),
-    "step MobileNet": ("steps", "measure", ("MobileNet", 15), ("MobileNet", 30)),
-    "step VGG16": ("steps", "measure", ("VGG16", 7), ("VGG16", 15)),
+    "step MobileNet, places": _step("MobileNet", "places", 15),
+    "step MobileNet, single": _step("MobileNet", "single", 15),
+    "step VGG16, places": _step("VGG16", "places", 7),
+    "step VGG16, single": _step("VGG16", "single", 7),
     "epochs MobileNet": (
         "caching",
         "measure",

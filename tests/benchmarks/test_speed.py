@@ -107,7 +107,7 @@ def test_the_page_is_filled_again_and_again(tmp_path) -> None:
     empty = page.read_text()
     assert empty.count("not measured") >= 8
     row = {"not_measured": "no room"}
-    report.fill(page, {"rows": {"step VGG16": row}})
+    report.fill(page, {"rows": {"step VGG16, single": row}})
     assert "not measured: no room" in page.read_text()
     report.fill(page, {"rows": {}})
     assert page.read_text() == empty
