@@ -27,7 +27,7 @@ from keras_explainer.explainer.global_batch_steps import GlobalBatchSteps
 from keras_explainer.explainer.learning_batch import learning_batch
 from keras_explainer.explainer.objective import Objective
 from keras_explainer.explainer.optimizer_choice import choose_optimizer, default_jit
-from keras_explainer.explainer.parts_encoding import parts_encoding
+from keras_explainer.explainer.parts_encoding import decoded_twice
 from keras_explainer.explainer.presence_levels import PresenceLevels
 from keras_explainer.explainer.recipe import DEFAULT, Recipe
 from keras_explainer.explainer.stream_sequence import one_pass
@@ -168,12 +168,11 @@ class Explainer(TeacherBound, Explaining, GlobalBatchSteps, keras.Model):
         features = inputs["features"] if isinstance(inputs, dict) else inputs
         features = ops.reshape(features, (-1, *self.tap_shape))
         outputs = dict(self.encoder(features, training=training))
-        outputs["reconstructions"] = self.decoder(
-            outputs["encoding"], training=training
-        )
         if training and self.recipe.parts_weight:
-            outputs["parts_reconstructions"] = self.decoder(
-                parts_encoding(self, outputs), training=training
+            outputs |= decoded_twice(self, outputs)
+        else:
+            outputs["reconstructions"] = self.decoder(
+                outputs["encoding"], training=training
             )
         if self._selected is not None and not training:
             return {name: outputs[name] for name in self._selected}
