@@ -2,9 +2,9 @@
 
     python learn.py FOLDER STRATEGIES RECIPES [--batch 8] [--epochs 2]
 
-Strategies, with commas: `one`; `rounded`, the same with the teacher's weights moved by
-a rounding; `mirrored`, 2 devices of this CPU; `workers`, as `TF_CONFIG` says;
-`data_parallel`, all devices of JAX. Writes
+Strategies, with commas: `one`; `rounded_0`, `rounded_1`, ..., the same with the
+teacher's weights moved by a rounding, drawn anew for each number; `mirrored`, 2 devices
+of this CPU; `workers`, as `TF_CONFIG` says; `data_parallel`, all devices of JAX. Writes
 `FOLDER/STRATEGY-RECIPE.npz` for each of them and of the recipes.
 """
 
@@ -47,7 +47,7 @@ VALIDATION, PREDICTED = (10, 6) if keras.backend.backend() == "jax" else (9, 5)
 
 def strategy_of(name: str) -> Any:
     """What is to be entered, or None."""
-    if name in ("one", "rounded"):
+    if name == "one" or name.startswith("rounded"):
         return None
     if name == "data_parallel":
         return keras.distribution.DataParallel()
@@ -73,7 +73,7 @@ class StepLosses(keras.callbacks.Callback):
 
 
 def learned(
-    strategy: Any, recipe: str, batch: int, epochs: int, rounded: bool
+    strategy: Any, recipe: str, batch: int, epochs: int, rounded: int | None
 ) -> dict[str, Any]:
     """Logs, losses, all weights and the maps of an explainer."""
     everywhere = isinstance(strategy, keras.distribution.DataParallel)
@@ -82,8 +82,8 @@ def learned(
         if everywhere:
             stack.enter_context(scope)
         teacher = make_teacher()
-        if rounded:
-            random = np.random.default_rng(0)
+        if rounded is not None:
+            random = np.random.default_rng(rounded)
             for weight in teacher.graph.variables:
                 value = keras.ops.convert_to_numpy(weight)
                 weight.assign(value * (1 + random.choice([-6e-8, 6e-8], value.shape)))
@@ -128,10 +128,10 @@ def main() -> None:
     strategies = {name: strategy_of(name) for name in given.strategies.split(",")}
     for recipe in given.recipes.split(","):
         for name, strategy in strategies.items():
+            kind, _, draw = name.partition("_")
+            rounded = int(draw) if kind == "rounded" else None
             with few_optimizations():
-                found = learned(
-                    strategy, recipe, given.batch, given.epochs, name == "rounded"
-                )
+                found = learned(strategy, recipe, given.batch, given.epochs, rounded)
             np.savez(given.folder / f"{name}-{recipe}.npz", **found)
 
 
