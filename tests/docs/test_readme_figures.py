@@ -146,6 +146,39 @@ def test_readme_spread_over_seeds() -> None:
     assert told == expected
 
 
+INGREDIENTS = {
+    "nothing: all of it": PLACES,
+    "learning: the start alone": "places: start alone",
+    "learning, and candidates that correct each other": (
+        "places: start alone, no consensus"
+    ),
+    "white coordinates: plain Adam, at its own rate": "places: plain Adam, rate 1e-4",
+    "the loss of the parts alone": "places: no loss of the parts alone",
+    "the wide, flat mask: the paper's": "places: mask of the paper",
+    "48 filters in a group: 8": "places: 16 groups of 8",
+}
+"""Lines of the README's table of what each ingredient gives, and methods."""
+
+
+@pytest.mark.parametrize("label", INGREDIENTS)
+def test_readme_ingredients(label: str) -> None:
+    rows = [row for row in ROWS if row["method"] == INGREDIENTS[label]]
+    table = {(row["category"], row["seed"]): row for row in rows}
+    names = {row["category"] for row in ROWS if row["seed"] > 0}
+    assert len(names) == 6
+    expected = []
+    for name, digits in (
+        ("part_tracking_share", 2),
+        ("distinct_positions", 1),
+        ("ev_logits", 2),
+        ("ev_parts", 2),
+    ):
+        each = [mean(table[c, seed][name] for c in names) for seed in range(3)]
+        expected.append(f"{mean(each):.{digits}f} ± {stdev(each):.{digits + 1}f}")
+    told = [cell.replace("*", "").replace("−", "-") for cell in _cells(label)]
+    assert told == expected
+
+
 def test_the_explainer_of_all_categories() -> None:
     (row,) = json.loads(
         (ROOT / "benchmarks/results/multi_category/rows.json").read_text()
