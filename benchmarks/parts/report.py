@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.parts.categories import TUNING
-from benchmarks.parts.methods import ABLATIONS, METHODS, PLACES
+from benchmarks.parts.methods import ABLATIONS, METHODS, PLACES, SHUFFLED
 from keras_explainer.files import save_atomically, write_text
 
 COLUMNS = {
@@ -92,7 +92,8 @@ def write_reports(rows: list[dict[str, Any]], folder: Path) -> str:
         lines.append(f"| {method} | {of} | " + " | ".join(cells) + " |")
     table = "\n".join([*lines, "", *by_category(rows), *over_seeds(rows)]) + "\n"
     write_text(folder / "table.md", table)
-    _plot(found, folder / "frontier.png")
+    count = Counter(row["method"] for row in _seed_0(rows))
+    _plot(found, count, folder / "frontier.png")
     return table
 
 
@@ -195,8 +196,13 @@ def _cell(name: str, value: float | None) -> str:
     return f"{value:.3f}"
 
 
-def _plot(found: dict[str, dict[str, float | None]], path: Path) -> None:
-    """Tracking against what the parts alone carry, below -1 drawn at -1."""
+def _plot(
+    found: dict[str, dict[str, float | None]], count: Counter[str], path: Path
+) -> None:
+    """Tracking against what the parts alone carry, below -1 drawn at -1.
+
+    Beside each method the number of categories of which its figures are the mean.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.5, 5.5), layout="constrained")
@@ -205,11 +211,12 @@ def _plot(found: dict[str, dict[str, float | None]], path: Path) -> None:
         tracking, carried = figures["part_tracking_share"], figures["ev_parts"]
         if tracking is None or carried is None:
             continue
-        # Ten colours come again: ablations are squares.
-        shape = "s" if method in ABLATIONS else "o"
-        axes.plot(max(carried, -1), tracking, shape, label=method, alpha=0.8)
+        # Ten colours come again: controls are triangles, ablations squares.
+        shape = "s" if method in ABLATIONS else "^" if method in SHUFFLED else "o"
+        label = f"{method} ({count[method]})"
+        axes.plot(max(carried, -1), tracking, shape, label=label, alpha=0.8)
     # Many baselines lie together: names beside their points would cover each other.
-    figure.legend(fontsize=8, loc="outside right upper")
+    figure.legend(fontsize=8, loc="outside right upper", title="method (categories)")
     axes.set_xlabel("explained variance of the logits, parts alone (at least -1)")
     axes.set_ylabel("part tracking share")
     axes.set_xlim(-1.1, 1.1)
