@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.pages import markdown
+from benchmarks.serving.networks import NETWORKS
 
 COST = (
     "teacher",
@@ -38,9 +39,13 @@ def page_tables(
 ) -> dict[str, str]:
     """The tables of docs/serving.md."""
     return {
-        "cost": markdown(COST, [_cost(row) for row in rows]),
-        "loaders": markdown(LOADERS, [_loaders(row) for row in loaders]),
+        "cost": markdown(COST, [_cost(row) for row in _in_order(rows)]),
+        "loaders": markdown(LOADERS, [_loaders(row) for row in _in_order(loaders)]),
     }
+
+
+def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: NETWORKS.index(row["network"]))
 
 
 def _cost(row: dict[str, Any]) -> list[str]:

@@ -35,7 +35,7 @@ def endpoint(ratio):
 def test_lines():
     batch = {"classification": endpoint(1.0), "explain": endpoint(1.5)}
     row = {
-        "network": "small",
+        "network": "nested",
         "gflops": {"classification": 0.5, "explain": 1.0},
         "batches": {
             "1": {**batch, "explain_contributions": endpoint(4.0)},
@@ -48,7 +48,7 @@ def test_lines():
     loader = {"max_difference": 1e-6, "of": "a", "accepted": 1e-5, "ties": None}
     other = {"max_difference": 2e-6, "of": "b", "accepted": 1e-5, "ties": 0.25}
     loaders = {
-        "network": "small",
+        "network": "nested",
         "images": 4,
         "keras_between_batches": 3e-6,
         "loaders": {
@@ -60,10 +60,10 @@ def test_lines():
     head, _, line = made["cost"].splitlines()
     assert head.count("|") == line.count("|") == len(COST) + 1
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[:6] == ["small", "0.50, 1.00", "1.50", "1.50", "4.00", "–"]
+    assert cells[:6] == ["nested", "0.50, 1.00", "1.50", "1.50", "4.00", "–"]
     assert cells[6:] == ["10, 20", "30.0", "3.0, 1,234", "21"]
     head, _, line = made["loaders"].splitlines()
     assert head.count("|") == line.count("|") == len(LOADERS) + 1
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[:6] == ["small", "4", "2.0e-06", "b", "1.0e-05", "3.0e-06"]
+    assert cells[:6] == ["nested", "4", "2.0e-06", "b", "1.0e-05", "3.0e-06"]
     assert cells[6:] == ["ranks differ", "25.0%"]
