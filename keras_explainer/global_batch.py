@@ -74,6 +74,27 @@ def all_rows(values: Any) -> Any:
     return rows
 
 
+def also_of_no_row(function: Callable[[Any], Any], values: Any) -> Any:
+    """`function(values)`, where a replica may have no row.
+
+    On some processors TensorFlow 2.21 gives a convolution of no row the channels of its
+    input (oneDNN). So replicas take a row of zeros along, and leave it out again.
+
+    Args:
+        function: of rows, each for itself, to tensors (or None) with as many rows, in
+            any structure.
+        values: `(n, ...)`; `n` may be 0.
+    """
+    if _replica_context() is None:
+        return function(values)
+    count = ops.shape(values)[0]
+    row = ops.zeros((1, *values.shape[1:]), values.dtype)
+    found = function(ops.concatenate([values, row], axis=0))
+    return keras.tree.map_structure(
+        lambda value: None if value is None else value[:count], found
+    )
+
+
 def image_mean(values: Any) -> Any:
     """Mean over the rows of all replicas, with gradient.
 

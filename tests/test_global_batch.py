@@ -88,7 +88,23 @@ norm = ChannelNorm()
 one = {name: np.asarray(v) for name, v in step(tf.constant(maps), boxes).items()}
 one["alpha"] = norm.alpha.numpy()
 sizes = [len(part) for part in strategy.experimental_local_results(batch[0])]
+
+# One image: the second replica has none.
+kernel = tf.ones((1, 1, 4, 3))
+def convolved(rows):
+    return {"made": tf.nn.conv2d(rows, kernel, 1, "SAME"), "none": None}
+
+def step(rows):
+    return global_batch.also_of_no_row(convolved, rows)["made"]
+
+data = tf.data.Dataset.from_tensor_slices(maps[:1, 0]).batch(1)
+for batch in strategy.experimental_distribute_dataset(data):
+    made = tf.function(lambda b: strategy.run(step, args=(b,)))(batch)
+    first, second = (
+        part.numpy() for part in strategy.experimental_local_results(made)
+    )
 np.savez(sys.argv[2], sizes=sizes, **{f"two/{k}": v for k, v in two.items()},
+         first=first, second=second, expected=step(tf.constant(maps[:1, 0])),
          **{f"one/{k}": v for k, v in one.items()})
 """
 
@@ -131,6 +147,8 @@ def test_two_replicas_compute_what_one_does(tmp_path):
             accuracy * abs(one).max(),
             err_msg=name,
         )
+    np.testing.assert_allclose(found["first"], found["expected"], 1e-6)
+    assert found["second"].shape == (0, 5, 6, 3)
     # The same number on both replicas, and every image's row once.
     assert found["two/filter"].shape == (2,)
     assert sorted(found["two/rows"]) == list(range(14))

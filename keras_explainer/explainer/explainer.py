@@ -167,16 +167,19 @@ class Explainer(TeacherBound, Explaining, GlobalBatchSteps, keras.Model):
         """
         features = inputs["features"] if isinstance(inputs, dict) else inputs
         features = ops.reshape(features, (-1, *self.tap_shape))
-        outputs = dict(self.encoder(features, training=training))
-        if training and self.recipe.parts_weight:
-            outputs |= decoded_twice(self, outputs)
-        else:
-            outputs["reconstructions"] = self.decoder(
-                outputs["encoding"], training=training
-            )
-        if self._selected is not None and not training:
+        if training:
+            return self._outputs(features, training=True)
+        outputs = global_batch.also_of_no_row(self._outputs, features)
+        if self._selected is not None:
             return {name: outputs[name] for name in self._selected}
         return outputs
+
+    def _outputs(self, features: Any, training: bool = False) -> dict[str, Any]:
+        outputs = dict(self.encoder(features, training=training))
+        if training and self.recipe.parts_weight:
+            return outputs | decoded_twice(self, outputs)
+        decoded = self.decoder(outputs["encoding"], training=training)
+        return outputs | {"reconstructions": decoded}
 
     def decode(self, encoding: Any) -> dict[str, Any]:
         """`{target: reconstruction}` of an encoding `(N, H, W, F)`."""

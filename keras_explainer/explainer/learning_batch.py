@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from keras import ops
+
+from keras_explainer import global_batch
 
 if TYPE_CHECKING:
     from keras_explainer.explainer.explainer import Explainer
@@ -27,7 +30,7 @@ def learning_batch(explainer: Explainer, x: Any, y: Any, outputs: Any) -> Any:
     alone = outputs.get("parts_reconstructions")
     if explainer.has_teacher and explainer.teacher.has_head:
         last = list(targets)[-1]
-        head = explainer.teacher.head
+        head = partial(global_batch.also_of_no_row, explainer.teacher.head)
         logits = head(targets[last])["logits"]
         reconstructed = head(outputs["reconstructions"][last])["logits"]
         if alone is not None:
