@@ -69,7 +69,7 @@ def assert_same(folder: Path, several: Path, recipe: str, steps: int) -> None:
         np.load(several) as found,
     ):
         moved = [dict(np.load(folder / f"{name}-{recipe}.npz")) for name in ROUNDED]
-        assert set(found) == set(expected) == set(moved[0])
+        assert all(set(found) == set(one) for one in (expected, *moved))
         assert len(expected["steps"]) == steps
         # A network that had not learned would agree with anything.
         assert np.ptp(expected["steps"]) > 0.01

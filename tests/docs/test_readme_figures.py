@@ -39,6 +39,13 @@ LINES = {
     "agreement by the parts alone ↑": ("agreement_parts", 2),
     "share of the parts `p`": ("p", 2),
 }
+SPREAD = (
+    "part tracking share ↑",
+    "distinct positions ↑",
+    "explained variance of the logits ↑",
+    "the same by the parts alone ↑",
+)
+"""Columns of the README's table of ingredients, as lines of the first one."""
 
 
 def _mean(method: str, name: str, wanted: Callable[[str], bool]) -> float:
@@ -50,6 +57,17 @@ def _mean(method: str, name: str, wanted: Callable[[str], bool]) -> float:
     assert len(CATEGORIES) == 20
     assert {row["category"] for row in rows} == set(filter(wanted, CATEGORIES))
     return mean(row[name] for row in rows)
+
+
+def _over_seeds(method: str, label: str) -> tuple[str, str]:
+    """Mean and deviation over three seeds of the mean over the six categories."""
+    name, digits = LINES[label]
+    rows = [row for row in ROWS if row["method"] == method]
+    table = {(row["category"], row["seed"]): row for row in rows}
+    names = {row["category"] for row in ROWS if row["seed"] > 0}
+    assert len(names) == 6
+    each = [mean(table[c, seed][name] for c in names) for seed in range(3)]
+    return f"{mean(each):.{digits}f}", f"{stdev(each):.{digits + 1}f}"
 
 
 def _cells(label: str) -> list[str]:
@@ -129,20 +147,13 @@ def test_readme_spread_over_seeds() -> None:
         r"positions (.*?) ± (.*?), landmark error (.*?) ± (.*?), explained variance of "
         r"the logits (.*?) ± (.*?), by the parts alone (.*?) ± (.*?) \(",
     )
-    rows = [row for row in ROWS if row["method"] == PLACES]
-    table = {(row["category"], row["seed"]): row for row in rows}
-    names = {row["category"] for row in rows if row["seed"] > 0}
+    names = {
+        row["category"] for row in ROWS if row["method"] == PLACES and row["seed"] > 0
+    }
     assert told.pop(0) == {6: "six"}[len(names)]
     expected = []
-    for name, digits in (
-        ("part_tracking_share", 2),
-        ("distinct_positions", 1),
-        ("landmark_error", 3),
-        ("ev_logits", 2),
-        ("ev_parts", 2),
-    ):
-        each = [mean(table[c, seed][name] for c in names) for seed in range(3)]
-        expected += [f"{mean(each):.{digits}f}", f"{stdev(each):.{digits + 1}f}"]
+    for label in (*SPREAD[:2], "landmark error ↓", *SPREAD[2:]):
+        expected += _over_seeds(PLACES, label)
     assert told == expected
 
 
@@ -162,19 +173,7 @@ INGREDIENTS = {
 
 @pytest.mark.parametrize("label", INGREDIENTS)
 def test_readme_ingredients(label: str) -> None:
-    rows = [row for row in ROWS if row["method"] == INGREDIENTS[label]]
-    table = {(row["category"], row["seed"]): row for row in rows}
-    names = {row["category"] for row in ROWS if row["seed"] > 0}
-    assert len(names) == 6
-    expected = []
-    for name, digits in (
-        ("part_tracking_share", 2),
-        ("distinct_positions", 1),
-        ("ev_logits", 2),
-        ("ev_parts", 2),
-    ):
-        each = [mean(table[c, seed][name] for c in names) for seed in range(3)]
-        expected.append(f"{mean(each):.{digits}f} ± {stdev(each):.{digits + 1}f}")
+    expected = [" ± ".join(_over_seeds(INGREDIENTS[label], name)) for name in SPREAD]
     told = [cell.replace("*", "").replace("−", "-") for cell in _cells(label)]
     assert told == expected
 
