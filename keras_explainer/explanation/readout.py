@@ -59,13 +59,25 @@ class Readout:
             `interpretable` and `ordinary`; the teacher's answers; those to the
             reconstruction.
         """
-        teacher = self._explainer.teacher
+        found, again = self.of_tap(tap, batch_size)
+        return found, self.of_targets(targets, batch_size), again
+
+    def of_tap(
+        self, tap: np.ndarray, batch_size: int
+    ) -> tuple[dict[str, np.ndarray], Answers | None]:
+        """What `read` gives of the explainer: maps and tracks, answers."""
         found = self._tap.run(tap, batch_size)
-        given = None
-        if teacher.has_head:
-            target = targets[teacher.targets[-1]]
-            given = Answers.of(self._target.run(target, batch_size), teacher.labels)
-        return found, given, Answers.of(found, teacher.labels)
+        return found, Answers.of(found, self._explainer.teacher.labels)
+
+    def of_targets(
+        self, targets: dict[str, np.ndarray], batch_size: int
+    ) -> Answers | None:
+        """What `read` gives of the teacher: its answers to these features."""
+        teacher = self._explainer.teacher
+        if not teacher.has_head:
+            return None
+        found = self._target.run(targets[teacher.targets[-1]], batch_size)
+        return Answers.of(found, teacher.labels)
 
     @property
     def _explainer(self) -> Explainer:

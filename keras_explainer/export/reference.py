@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_explainer.explanation import explain
+from keras_explainer.explanation.answers import Answers
 from keras_explainer.explanation.class_choice import no_contributions
 from keras_explainer.explanation.readout import Readout
 from keras_explainer.export.sample_images import as_png
 from keras_explainer.results import Explanations, PartNames
+from keras_explainer.teachers.teacher_computation import TAP
 
 if TYPE_CHECKING:
     from keras_explainer.explainer import Explainer
 
+AGAIN = "reconstruction_"
+"""Before the names of answers to the reconstruction."""
 SHARED_OUT = 2
 """Images whose contributions are compared: they are what takes long."""
-
 
 TIE = 1e-5
 """Cells whose maps differ by less, relative to the stronger, are a tie; or by less than
@@ -59,8 +62,11 @@ class Reference:
         self.explainer = explainer
         self.images = np.asarray(images, "float32")
         self._batch = batch_size or len(self.images)
-        self.tap, found, answers = self._read()
-        self.rounding = self._rounding()
+        told = self._of_teacher(self.images)
+        self.tap = told[TAP]
+        found = self._of_explainer(self.tap)
+        answers = self._answers(told, found)
+        self.rounding = self._rounding(told)
         self.maps = found["maps"]
         named = [None if names is None else names.of(f) for f in range(self.filters)]
         self.names = np.array(["" if one is None else one.name for one in named])
@@ -96,32 +102,37 @@ class Reference:
 
     def answers(self) -> dict[str, np.ndarray]:
         """Scores and logits, as they are now."""
-        found = self._read()[2]
+        told = self._of_teacher(self.images)
+        found = self._answers(told, self._of_explainer(told[TAP]))
         return {name: value for name, value in found.items() if name != "p"}
 
-    def _read(self) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Features of the tap, what the explainer makes of them, all answers."""
-        read = [
-            self._read_batch(self.images[at : at + self._batch])
-            for at in range(0, len(self.images), self._batch)
-        ]
-        taps, found, answers = zip(*read, strict=True)
-        return np.concatenate(taps), _joined(found), _joined(answers)
+    def _answers(self, *told: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What an export says beside parts, of what teacher and explainer told."""
+        every = {name: value for one in told for name, value in one.items()}
+        names = [who + what for who in ("", AGAIN) for what in ("scores", "logits")]
+        found = {name: every[name] for name in names if name in every}
+        return {**found, "p": np.full(len(self.images), self.explainer.share)}
 
-    def _read_batch(
-        self, images: np.ndarray
-    ) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
-        tap, targets = self.explainer.teacher.extract(images, batch_size=self._batch)
-        found, given, again = Readout.of(self.explainer).read(tap, targets, self._batch)
-        answers = {
-            f"{who}{what}": value
-            for who, answer in (("", given), ("reconstruction_", again))
-            if answer is not None
-            for what, value in (("scores", answer.outputs), ("logits", answer.logits))
-            if value is not None
-        }
-        answers["p"] = np.full(len(images), self.explainer.share)
-        return tap, found, answers
+    def _of_teacher(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Features at the tap and the targets, and the answers that follow."""
+        found = []
+        for batch in self._batches(images):
+            tap, targets = self.explainer.teacher.extract(batch, batch_size=self._batch)
+            given = Readout.of(self.explainer).of_targets(targets, self._batch)
+            found.append({TAP: tap, **targets, **_told("", given)})
+        return _joined(found)
+
+    def _of_explainer(self, tap: np.ndarray) -> dict[str, np.ndarray]:
+        """Maps by part, and the answers to the reconstruction."""
+        found = []
+        for batch in self._batches(tap):
+            read, again = Readout.of(self.explainer).of_tap(batch, self._batch)
+            found.append({"maps": read["maps"], **_told(AGAIN, again)})
+        return _joined(found)
+
+    def _batches(self, values: np.ndarray) -> Iterator[np.ndarray]:
+        for at in range(0, len(values), self._batch):
+            yield values[at : at + self._batch]
 
     def _explained(self, images: np.ndarray, **settings: Any) -> Explanations:
         return explain(
@@ -133,27 +144,20 @@ class Reference:
         """Parts of the explainer."""
         return self.explainer.part_count
 
-    def _rounding(self) -> float:
+    def _rounding(self, told: dict[str, np.ndarray]) -> float:
         """What one unit in the images' last place does to the teacher's own answers.
 
         Deep networks enlarge rounding at every layer, those of random weights most: so
         much is the network's, and no export's fault.
-        """
-        before, after = (
-            self._teacher_answers(images)
-            for images in (self.images, np.nextafter(self.images, np.float32(0)))
-        )
-        return max(
-            float(np.abs(moved - value).max() / (np.abs(value).max() or 1.0))
-            for value, moved in zip(before, after, strict=True)
-        )
 
-    def _teacher_answers(self, images: np.ndarray) -> list[np.ndarray]:
-        """Features at the tap and the targets, and the outputs where they follow."""
-        teacher = self.explainer.teacher
-        tap, targets = teacher.extract(images, batch_size=self._batch)
-        answer = teacher.classify(images, batch_size=self._batch)
-        return [tap, *targets.values(), *(v for v in answer.values() if v is not None)]
+        Args:
+            told: `_of_teacher` of the images as they are.
+        """
+        moved = self._of_teacher(np.nextafter(self.images, np.float32(0)))
+        return max(
+            float(np.abs(moved[name] - value).max() / (np.abs(value).max() or 1.0))
+            for name, value in told.items()
+        )
 
     def _shared_rounding(self, values: dict[str, np.ndarray]) -> float:
         """What images that are darker by a millionth do to Keras' own contributions.
@@ -252,8 +256,15 @@ def gap(maps: np.ndarray) -> np.ndarray:
     return (highest - ordered[:, -2]) / np.where(highest > 0, highest, 1.0)
 
 
-def _joined(pieces: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    pieces = list(pieces)
+def _told(who: str, answer: Answers | None) -> dict[str, np.ndarray]:
+    """`scores` and `logits` of an answer, as far as there are any."""
+    if answer is None:
+        return {}
+    values = {"scores": answer.outputs, "logits": answer.logits}
+    return {who + name: value for name, value in values.items() if value is not None}
+
+
+def _joined(pieces: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([one[name] for one in pieces]) for name in pieces[0]}
 
 

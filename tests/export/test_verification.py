@@ -55,21 +55,21 @@ def agreement(reference, answers, signature=None, **changes):
 
 def test_rounding_is_measured_and_accepted(reference, explainer, monkeypatch):
     """One unit in the images' last place, and no more than a hundredth."""
-    plain = reference._teacher_answers(reference.images)
+    told = reference._of_teacher(reference.images)
     assert 0 < reference.rounding < 5e-6  # of a network of few layers
     assert agreement(reference, {}).tolerance == 1e-5
     calls = []
 
     def enlarged(self, images):
         calls.append(images)
-        return [value * (1 + 3e-5 * (len(calls) - 1)) for value in plain]
+        return {name: value * (1 + 3e-5) for name, value in told.items()}
 
-    monkeypatch.setattr(type(reference), "_teacher_answers", enlarged)
-    assert reference._rounding() == pytest.approx(3e-5, rel=1e-2)
-    first, second = calls
-    assert (first == reference.images).all()
-    away = np.abs(second - first) / np.maximum(first, 1)
+    monkeypatch.setattr(type(reference), "_of_teacher", enlarged)
+    assert reference._rounding(told) == pytest.approx(3e-5, rel=1e-2)
+    (moved,) = calls
+    away = np.abs(moved - reference.images) / np.maximum(reference.images, 1)
     assert 0 < away.max() < 1.2e-7  # float32 has 24 bits
+    assert {"scores", *reference.explainer.teacher.targets} < set(told)
     for rounding, tolerance in ((3e-5, 6e-5), (1.0, 1e-2)):
         monkeypatch.setattr(reference, "rounding", rounding)
         found = agreement(reference, {})
