@@ -4,6 +4,7 @@ from keras_explainer.layers.channel_norm import ChannelNorm
 from keras_explainer.layers.grouped_part_conv2d import GroupedPartConv2D
 from keras_explainer.layers.interpretable_conv2d import InterpretableConv2D
 from keras_explainer.layers.part_mask import PartMask
+from keras_explainer.layers.split_dense import SplitDense
 from keras_explainer.layers.track_gate import TrackGate
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "GroupedPartConv2D",
     "InterpretableConv2D",
     "PartMask",
+    "SplitDense",
     "TrackGate",
 ]

@@ -19,6 +19,7 @@ from keras_explainer.teachers.layer_choice import checked_labels
 from keras_explainer.teachers.preprocessing import Preprocessing
 from keras_explainer.teachers.tap_geometry import TapGeometry
 from keras_explainer.teachers.teacher import Teacher
+from keras_explainer.teachers.trainable_copy import Kinds
 
 
 class SavedModelTeacher(Teacher):
@@ -226,7 +227,9 @@ class SavedModelTeacher(Teacher):
         """
         raise TeacherError(self._nothing("from a target to the answer"))
 
-    def copy_upper(self, trainable: bool = True) -> keras.Model:
+    def copy_upper(
+        self, trainable: bool = True, kinds: Kinds | None = None
+    ) -> keras.Model:
         """There is none.
 
         Raises:

@@ -28,7 +28,7 @@ from keras_explainer.teachers.tap_geometry import TapGeometry
 from keras_explainer.teachers.teacher_computation import TAP, TeacherComputation
 from keras_explainer.teachers.teacher_source import without_folder
 from keras_explainer.teachers.teacher_sources import TeacherSources
-from keras_explainer.teachers.trainable_copy import copy_between
+from keras_explainer.teachers.trainable_copy import Kinds, copy_between
 
 
 class Teacher(TeacherSources):
@@ -316,11 +316,15 @@ class Teacher(TeacherSources):
         """
         return self._compute.classifier.logits_by(self._cut.targets[-1], target, call)
 
-    def copy_upper(self, trainable: bool = True) -> keras.Model:
+    def copy_upper(
+        self, trainable: bool = True, kinds: Kinds | None = None
+    ) -> keras.Model:
         """A free copy of the layers between tap and targets, with the same weights.
 
         Args:
             trainable: Whether its weights can be trained.
+            kinds: `{class: class}`: layers of the first are made as the second, which
+                takes the same configuration and weights.
 
         Returns:
             A functional model from the tap's features to {target: features}, float32.
@@ -335,6 +339,7 @@ class Teacher(TeacherSources):
             self.tap_shape,
             trainable=trainable,
             name="teacher_copy",
+            kinds=kinds,
         )
 
 

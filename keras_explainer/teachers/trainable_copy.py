@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -10,9 +11,16 @@ from keras_explainer.errors import TeacherError
 from keras_explainer.teachers.graph_cut import GraphCut
 from keras_explainer.teachers.graph_step import Step, call_step
 
+Kinds = Mapping[type[keras.Layer], type[keras.Layer]]
+
 
 def copy_between(
-    cut: GraphCut, tap_shape: tuple[int, ...], *, trainable: bool, name: str
+    cut: GraphCut,
+    tap_shape: tuple[int, ...],
+    *,
+    trainable: bool,
+    name: str,
+    kinds: Kinds | None = None,
 ) -> keras.Model:
     """Copies the layers from the tap to the targets, with their weights.
 
@@ -25,6 +33,8 @@ def copy_between(
         tap_shape: (H, W, C).
         trainable: Whether the copy's weights can be trained.
         name: Name of the model.
+        kinds: Layers of one class are made as another, which takes the same
+            configuration and weights.
 
     Returns:
         A functional model from the tap (n, H, W, C), float32, to a dict of the
@@ -45,7 +55,7 @@ def copy_between(
             results = [_cast(values[step.inputs[0]], dtype, f"cast_{step.index:03d}")]
         else:
             if id(step.operation) not in copies:
-                copies[id(step.operation)] = _fresh(step, len(copies))
+                copies[id(step.operation)] = _fresh(step, len(copies), kinds or {})
             copy = copies[id(step.operation)]
             results = keras.tree.flatten(_call(step, values, copy))
         values.update(zip(step.outputs, results, strict=True))
@@ -64,7 +74,7 @@ def copy_between(
     return model
 
 
-def _fresh(step: Step, position: int) -> Any:
+def _fresh(step: Step, position: int, kinds: Kinds) -> Any:
     operation = step.operation
     kind = type(operation)
     try:
@@ -72,7 +82,7 @@ def _fresh(step: Step, position: int) -> Any:
         if isinstance(operation, keras.Layer):
             config = _trainable(config)
         config["name"] = f"{kind.__name__.lower()}_{position:03d}"
-        return kind.from_config(config)
+        return kinds.get(kind, kind).from_config(config)
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
         raise TeacherError(

@@ -11,6 +11,7 @@ from quick import learned, made
 from small_teacher import make_teacher
 from test_case import TestCase, noise, to_numpy
 
+import keras_explainer as kx
 from keras_explainer.errors import ConfigError
 from keras_explainer.explainer.decoders import (
     ConvDecoder,
@@ -18,6 +19,7 @@ from keras_explainer.explainer.decoders import (
     TeacherCopyDecoder,
 )
 from keras_explainer.explainer.encoder import Encoder
+from keras_explainer.layers import SplitDense
 from keras_explainer.teachers import Teacher
 
 one_backend = pytest.mark.one_backend
@@ -348,3 +350,23 @@ def test_teachers_of_many_kinds(name):
     assert {k: v.shape[1:] for k, v in found["reconstructions"].items()} == (
         teacher.target_shapes
     )
+
+
+@one_backend
+def test_a_copy_splits_large_dense_layers():
+    """As `build_decoder` makes it: their place is `SplitDense`'s, all else the same."""
+    teacher = Teacher(
+        archetypes.build("fully_connected"),
+        archetypes.TAP["fully_connected"],
+        archetypes.TARGETS["fully_connected"],
+        preprocessing=archetypes.PREPROCESSING["fully_connected"],
+    )
+    explainer = kx.Explainer(teacher, filters=16, recipe="single")
+    kinds = {type(layer) for layer in explainer.decoder.copy.layers}
+    assert SplitDense in kinds and keras.layers.Dense not in kinds
+    tap = np.maximum(noise((3, *teacher.tap_shape)), 0)
+    found, expected = explainer.decoder.copy(tap), teacher.upper(tap)
+    for name in teacher.targets:
+        np.testing.assert_allclose(
+            to_numpy(found[name]), to_numpy(expected[name]), atol=1e-5
+        )

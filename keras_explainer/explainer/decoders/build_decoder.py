@@ -13,6 +13,7 @@ from keras_explainer.explainer.decoders.conv_decoder import ConvDecoder
 from keras_explainer.explainer.decoders.fc_decoder import FCDecoder
 from keras_explainer.explainer.decoders.teacher_copy_decoder import TeacherCopyDecoder
 from keras_explainer.explainer.recipe import Recipe
+from keras_explainer.layers import SplitDense
 from keras_explainer.teachers import Teacher
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ def build_decoder(
     if chosen == "teacher_copy":
         try:
             return TeacherCopyDecoder(
-                teacher.copy_upper(recipe.train_copy),
+                teacher.copy_upper(recipe.train_copy, {keras.layers.Dense: SplitDense}),
                 recipe.adapter_size,
                 recipe.train_copy,
                 seed,
