@@ -54,7 +54,7 @@ class Subject:
     category: str | None = None
 
 
-_SMALL = ("--image-size", "112")
+_FRESH = ("--learning-rate", "5e-4", "--epochs")
 SUBJECTS = {
     "mobilenet": Subject(
         "MobileNet", "width 0.75, ImageNet", ("alpha=0.75",), pretrained=True
@@ -74,12 +74,12 @@ SUBJECTS = {
         fit=("--train", "top", "--epochs", "4"),
         category="dog",
     ),
-    "alexnet": Subject("AlexNet", NARROW, ("alpha=0.25",), fit=("--epochs", "30")),
-    "vgg-m": Subject("VGG-M", NARROW, ("alpha=0.25",), fit=("--epochs", "30")),
+    "alexnet": Subject("AlexNet", NARROW, ("alpha=0.25",), fit=(*_FRESH, "30")),
+    "vgg-m": Subject("VGG-M", NARROW, ("alpha=0.25",), fit=(*_FRESH, "20")),
     "resnet50": Subject(
         "ResNet50",
         "trained here from random weights, images of 112 pixels",
-        fit=("--epochs", "10", *_SMALL),
+        fit=("--image-size", "112", *_FRESH, "6"),
     ),
 }
 

@@ -30,12 +30,15 @@ from keras_explainer.teachers.teacher_folder import RECORD, read_teacher_folder
 from .accuracy import measure
 from .fit_settings import FitSettings
 from .labelled_images import Classes, TrainingImages, read_classes
+from .unit_variance import start_unit_variance
 from .zoo_config import ZooConfig
 from .zoo_teacher import teacher as zoo_teacher
 
 logger = logging.getLogger(__name__)
 
 MODEL, STATE = "teacher.keras", "state.npz"
+START_IMAGES = 32
+"""Images by which random weights are scaled."""
 
 
 def fit_teacher(
@@ -178,6 +181,9 @@ def _start(
         preprocessing=config.preprocessing,
         labels=classes.names,
     )
+    if weights is None:
+        rows = np.linspace(0, len(classes.train) - 1, START_IMAGES).astype(int)
+        start_unit_variance(teacher, classes.train.images(np.unique(rows)))
     return _Start(teacher, weights is not None, tuple(fresh), build)
 
 
