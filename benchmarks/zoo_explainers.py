@@ -1,7 +1,7 @@
 """Explainers of several CNNs on real photographs: teachers, then explainers, then rows.
 
     python -m benchmarks.zoo_explainers [--stage teachers|explainers] [--subjects a,b]
-        [--categories antelope] [--work models/zoo_explainers] [--out DIR]
+        [--categories antelope] [--work models/zoo_explainers] [--out DIR] [--page]
 
 Data: the animal-part photographs and MobileNet 0.75 ImageNet weights in the folder
 named by KERAS_EXPLAINER_SHARED (default ../shared). Teachers learn from the train rows
@@ -24,9 +24,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_explainer.files import write_json, write_text
+from benchmarks.pages import fill, markdown
+from keras_explainer.files import write_json
 from keras_explainer.version import __version__
 
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "zoo.md"
 PROGRAM = [sys.executable, "-m", "keras_explainer.cli"]
 GOOD = 0.6
 """Accuracy under which a teacher's row says so."""
@@ -159,48 +161,99 @@ def explainer_row(name: str, category: str, work: Path) -> dict[str, Any]:
     }
 
 
-def table(rows: dict[str, list[dict[str, Any]]]) -> str:
-    """The rows as Markdown."""
-    lines = [
-        "| teacher | what | classes | accuracy | always the same answer | said of it |",
-        "| --- | --- | --- | --- | --- | --- |",
+def tables(rows: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
+    """The rows as Markdown, by the table's name in the page."""
+    return {
+        "teachers": markdown(
+            ("teacher", "what", "classes", "accuracy", "always the same answer", ""),
+            [_teacher_cells(row) for row in rows["teachers"]],
+        ),
+        "parts of explainers": markdown(
+            (
+                "teacher, category",
+                "tracking (teacher)",
+                "instability (constant)",
+                "landmark error (mean)",
+                "distinct positions (teacher)",
+                "concentration (teacher)",
+                "correlation (teacher)",
+                "dead",
+            ),
+            [_part_cells(row) for row in rows["explainers"]],
+        ),
+        "fidelity of explainers": markdown(
+            (
+                "teacher, category",
+                "EV last target",
+                "EV logits",
+                "parts alone",
+                "ordinary alone",
+                "agreement (constant)",
+                "KL",
+                "p (share of variance)",
+                "learned in, s",
+            ),
+            [_fidelity_cells(row) for row in rows["explainers"]],
+        ),
+    }
+
+
+def _teacher_cells(row: dict[str, Any]) -> list[str]:
+    figures = row["figures"]
+    if figures is None:
+        return [row["cnn"], row["what"], "1000", "not measured: other classes", "–", ""]
+    return [
+        row["cnn"],
+        row["what"],
+        str(row["classes"]),
+        f"{figures['accuracy']:.3f}",
+        f"{figures['constant_accuracy']:.3f}",
+        f"under {GOOD:.0%}: a weak teacher" if figures["accuracy"] < GOOD else "",
     ]
-    for row in rows["teachers"]:
-        figures = row["figures"]
-        if figures is None:
-            cells = ("1000", "not measured: other classes", "–", "")
-        else:
-            poor = figures["accuracy"] < GOOD
-            cells = (
-                str(row["classes"]),
-                f"{figures['accuracy']:.3f}",
-                f"{figures['constant_accuracy']:.3f}",
-                f"under {GOOD:.0%}: a weak teacher" if poor else "",
+
+
+def _part_cells(row: dict[str, Any]) -> list[str]:
+    mine, theirs = row["metrics"]["explainer"], row["metrics"]["teacher"]
+    constant = row["metrics"]["baselines"]["constant_position"]
+    controls = (
+        ("part_tracking_share", theirs["part_tracking_share"]),
+        ("location_instability", constant["location_instability"]),
+        ("landmark_error", mine["landmark_mean_predictor"]),
+        ("distinct_positions", theirs["distinct_positions"]),
+        ("concentration", theirs["concentration"]),
+        ("filter_correlation", theirs["filter_correlation"]),
+    )
+    return [
+        _name(row),
+        *(f"{_n(mine[name])} ({_n(control)})" for name, control in controls),
+        f"{mine['dead_filters']} of {mine['filters']}",
+    ]
+
+
+def _fidelity_cells(row: dict[str, Any]) -> list[str]:
+    mine = row["metrics"]["explainer"]
+    explained = mine["explained_variance"]
+    last = [name for name in explained if name != "logits"][-1]
+    return [
+        _name(row),
+        _n(explained[last]),
+        *(
+            _n(figures["explained_variance"].get("logits"))
+            for figures in (
+                mine,
+                mine["without_ordinary"],
+                mine["without_interpretable"],
             )
-        lines.append(f"| {row['cnn']} | {row['what']} | " + " | ".join(cells) + " |")
-    if rows["explainers"]:
-        lines += [
-            "",
-            "| teacher | category | tracking (teacher) | instability (constant) | "
-            "landmark error (mean) | EV logits | without ordinary | agreement "
-            "(constant) | p |",
-            "| --- |" + " --- |" * 8,
-        ]
-    for row in rows["explainers"]:
-        mine, theirs = row["metrics"]["explainer"], row["metrics"]["teacher"]
-        constant = row["metrics"]["baselines"]["constant_position"]
-        lines.append(
-            f"| {row['subject']} | {row['category']} | "
-            f"{_n(mine['part_tracking_share'])} ({_n(theirs['part_tracking_share'])}) |"
-            f" {_n(mine['location_instability'])} "
-            f"({_n(constant['location_instability'])}) | {_n(mine['landmark_error'])} "
-            f"({_n(mine['landmark_mean_predictor'])}) | "
-            f"{_n((mine['explained_variance'] or {}).get('logits'))} | "
-            f"{_n(mine['without_ordinary']['explained_variance'].get('logits'))} | "
-            f"{_n(mine['top1_agreement'])} ({_n(mine['top1_constant'])}) | "
-            f"{_n(mine['p'])} |"
-        )
-    return "\n".join(lines) + "\n"
+        ),
+        f"{_n(mine['top1_agreement'])} ({_n(mine['top1_constant'])})",
+        _n(mine["kl"]),
+        f"{_n(mine['p'])} ({_n(mine['p_variance_share'])})",
+        f"{row['seconds']:.0f}",
+    ]
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['subject']}, {row['category']}"
 
 
 def _n(value: float | None) -> str:
@@ -219,7 +272,15 @@ def main() -> None:
         type=Path,
         default=Path(__file__).parent / "results" / "zoo_explainers",
     )
+    parser.add_argument(
+        "--page",
+        action="store_true",
+        help="only put the rows there are into docs/zoo.md",
+    )
     options = parser.parse_args()
+    if options.page:
+        fill(PAGE, tables(json.loads((options.out / "rows.json").read_text())))
+        return
     subjects = options.subjects.split(",")
     if unknown := [name for name in subjects if name not in SUBJECTS]:
         sys.exit(f"Unknown subjects {unknown}; known: {', '.join(SUBJECTS)}.")
@@ -237,7 +298,6 @@ def main() -> None:
         rows["version"] = __version__
         rows["machine"] = f"{platform.machine()}, {os.cpu_count()} cores"
         write_json(place, rows)
-        write_text(options.out / "table.md", table(rows))
 
     def known(part: str, **wanted: str) -> bool:
         return any(wanted.items() <= row.items() for row in rows[part])
@@ -251,7 +311,8 @@ def main() -> None:
                 if not known("explainers", subject=name, category=category):
                     row = explainer_row(name, category, options.work)
                     keep("explainers", row)
-    sys.stdout.write(table(rows))
+    for name, table in tables(rows).items():
+        sys.stdout.write(f"{name}\n\n{table}\n\n")
 
 
 if __name__ == "__main__":

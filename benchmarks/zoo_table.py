@@ -12,7 +12,7 @@ from keras_explainer.zoo.zoo_table import markdown, zoo_rows
 from keras_explainer.files import write_text
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "zoo.md"
-BEGIN, END = "| CNN | kind |", "\n## Add a CNN"
+BEGIN, END = "| CNN | kind |", "\n## Teachers and their explainers"
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_a_weak_teachers_row_says_so() -> None:
     row = {"cnn": "AlexNet", "what": "narrow", "classes": 20, "figures": figures}
     none = {"cnn": "MobileNet", "what": "as it is", "figures": None}
     good = {**row, "figures": {**figures, "accuracy": 0.9}}
-    text = z.table({"teachers": [none, row, good], "explainers": []})
+    text = z.tables({"teachers": [none, row, good], "explainers": []})["teachers"]
     lines = text.splitlines()[2:]
     assert "not measured" in lines[0]
     assert "0.500" in lines[1] and "under 60%: a weak teacher" in lines[1]
@@ -45,23 +46,44 @@ def test_rows_of_explainers_show_their_controls() -> None:
         "location_instability": 0.08,
         "landmark_error": 0.1,
         "landmark_mean_predictor": 0.15,
+        "distinct_positions": 8.0,
+        "concentration": 0.75,
+        "filter_correlation": None,
+        "dead_filters": 1,
+        "filters": 64,
     }
     mine = {
         **figures,
-        "explained_variance": {"logits": 0.7},
+        "explained_variance": {"top": 0.6, "logits": 0.7},
         "without_ordinary": {"explained_variance": {"logits": -1.0}},
+        "without_interpretable": {"explained_variance": {"logits": 0.2}},
         "top1_agreement": 0.9,
         "top1_constant": None,
+        "kl": 0.5,
         "p": 0.25,
+        "p_variance_share": 0.8,
     }
     metrics = {
         "explainer": mine,
         "teacher": {**figures, "part_tracking_share": 0.01},
         "baselines": {"constant_position": {"location_instability": 0.07}},
     }
-    row = {"subject": "alexnet", "category": "bear", "metrics": metrics}
-    text = z.table({"teachers": [], "explainers": [row]})
-    assert text.splitlines()[-1] == (
-        "| alexnet | bear | 0.500 (0.010) | 0.080 (0.070) | 0.100 (0.150) | 0.700 | "
-        "-1.000 | 0.900 (–) | 0.250 |"
+    row = {"subject": "alexnet", "category": "bear", "metrics": metrics, "seconds": 9.6}
+    found = z.tables({"teachers": [], "explainers": [row]})
+    assert found["parts of explainers"].splitlines()[-1] == (
+        "| alexnet, bear | 0.500 (0.010) | 0.080 (0.070) | 0.100 (0.150) | "
+        "8.000 (8.000) | 0.750 (0.750) | – (–) | 1 of 64 |"
     )
+    assert found["fidelity of explainers"].splitlines()[-1] == (
+        "| alexnet, bear | 0.600 | 0.700 | -1.000 | 0.200 | 0.900 (–) | 0.500 | "
+        "0.250 (0.800) | 10 |"
+    )
+
+
+def test_the_page_has_the_rows() -> None:
+    rows = json.loads(
+        (ROOT / "benchmarks/results/zoo_explainers/rows.json").read_text()
+    )
+    page = z.PAGE.read_text(encoding="utf-8")
+    for table in z.tables(rows).values():
+        assert table in page, "run `python -m benchmarks.zoo_explainers --page`"
