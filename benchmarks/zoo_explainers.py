@@ -272,11 +272,7 @@ def main() -> None:
         type=Path,
         default=Path(__file__).parent / "results" / "zoo_explainers",
     )
-    parser.add_argument(
-        "--page",
-        action="store_true",
-        help="only put the rows there are into docs/zoo.md",
-    )
+    parser.add_argument("--page", action="store_true", help="only fill docs/zoo.md")
     options = parser.parse_args()
     if options.page:
         fill(PAGE, tables(json.loads((options.out / "rows.json").read_text())))
