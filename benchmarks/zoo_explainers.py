@@ -77,11 +77,11 @@ SUBJECTS = {
         category="dog",
     ),
     "alexnet": Subject("AlexNet", NARROW, ("alpha=0.25",), fit=(*_FRESH, "30")),
-    "vgg-m": Subject("VGG-M", NARROW, ("alpha=0.25",), fit=(*_FRESH, "20")),
+    "vgg-m": Subject("VGG-M", NARROW, ("alpha=0.25",), fit=(*_FRESH, "12")),
     "resnet50": Subject(
         "ResNet50",
         "trained here from random weights, images of 112 pixels",
-        fit=("--image-size", "112", *_FRESH, "6"),
+        fit=("--image-size", "112", *_FRESH, "4"),
     ),
 }
 
