@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from typing import Any
 from benchmarks.dataset.process_tree import ProcessTree
 from benchmarks.dataset.standalone_cluster import StandaloneCluster
 
+POINTS = 40
+"""Of the course of a job."""
 FROM, TO = 0.3, 0.95
 """Start-up and end are apart: between these shares of the part files."""
 
@@ -118,7 +121,41 @@ def _figures(
             "steady_first_half": round(_mean(middle[:half])),
             "steady_second_half": round(_mean(middle[half:])),
         },
+        "course": course(
+            [(at - began, facts[path].rows) for at, path in parts if facts[path]],
+            [(one.at - began, one.mib) for one in tree.samples if one.mib > 0],
+        ),
     }
+
+
+def course(
+    parts: list[tuple[float, int]], memory: list[tuple[float, float]]
+) -> list[dict[str, float]]:
+    """How a job went: speed and memory in `POINTS` equal shares of its part files.
+
+    Args:
+        parts: Seconds since the start, and rows, of each part file, in order.
+        memory: Seconds since the start, and MiB.
+
+    Returns:
+        Of each share but the first, which has the start-up: `seconds` at its end,
+        `images` up to there, `images_per_second` and the most `mib` in it.
+    """
+    ends = sorted({round(n * len(parts) / POINTS) for n in range(1, POINTS + 1)} - {0})
+    found = []
+    for before, end in itertools.pairwise(ends):
+        start, stop = parts[before - 1][0], parts[end - 1][0]
+        inside = [mib for at, mib in memory if start <= at <= stop]
+        rows = sum(count for _, count in parts[before:end])
+        found.append(
+            {
+                "seconds": round(stop, 1),
+                "images": sum(count for _, count in parts[:end]),
+                "images_per_second": round(rows / max(stop - start, 1e-9), 2),
+                "mib": round(max(inside, default=0.0)),
+            }
+        )
+    return found
 
 
 def _mean(values: list[float]) -> float:

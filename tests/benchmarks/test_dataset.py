@@ -12,7 +12,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.dataset import plot
 from benchmarks.dataset.cluster import Setting, simulate
+from benchmarks.dataset.measure import POINTS, course
 from benchmarks.dataset.process_tree import ProcessTree
 
 pytestmark = pytest.mark.one_backend
@@ -44,6 +46,33 @@ def test_without_any_loss_the_time_is_that_of_the_longest_worker():
 def test_a_driver_that_hands_out_slowly_is_the_limit():
     slow = replace(PLAIN, workers=10, driver_seconds=5.0)
     assert simulate(slow, 0)["seconds"] == pytest.approx(10 * 5.0 + 10.0)
+
+
+def test_the_course_of_a_job():
+    """Eighty part files of 10 rows, one a second; memory grows by 1 MiB a second."""
+    parts = [(float(at + 1), 10) for at in range(80)]
+    memory = [(0.5 * at, 100 + 0.5 * at) for at in range(200)]
+    found = course(parts, memory)
+    assert len(found) == POINTS - 1
+    assert found[0] == {
+        "seconds": 4.0,
+        "images": 40,
+        "images_per_second": 10.0,
+        "mib": 104,
+    }
+    assert found[-1]["images"] == 800 and found[-1]["mib"] == 180
+    assert course(parts[:1], memory) == []
+
+
+def test_a_long_job_is_drawn(tmp_path):
+    pytest.importorskip("matplotlib").use("Agg")
+    key = {"model": "MobileNet", "engine": "local", "count": 50_000, "workers": 2}
+    row = {"key": {**key, "images": "photographs"}}
+    row["course"] = course([(float(at), 10) for at in range(1, 81)], [(1.0, 99.0)])
+    assert plot.name(row) == "dataset_mobilenet_local_50000.png"
+    plot.draw(row, tmp_path / "there" / plot.name(row))
+    data = (tmp_path / "there" / plot.name(row)).read_bytes()
+    assert data.startswith(b"\x89PNG")
 
 
 def test_what_is_lost_is_done_again():
