@@ -135,7 +135,7 @@ def course(
 
     Args:
         parts: Seconds since the start, and rows, of each part file, in order.
-        memory: Seconds since the start, and MiB.
+        memory: Seconds since the start, and MiB; at least one.
 
     Returns:
         Of each share but the first, which has the start-up: `seconds` at its end,
@@ -146,13 +146,15 @@ def course(
     for before, end in itertools.pairwise(ends):
         start, stop = parts[before - 1][0], parts[end - 1][0]
         inside = [mib for at, mib in memory if start <= at <= stop]
+        # A short share may have no look at memory: the nearest is its.
+        inside = inside or [min(memory, key=lambda one: abs(one[0] - stop))[1]]
         rows = sum(count for _, count in parts[before:end])
         found.append(
             {
                 "seconds": round(stop, 1),
                 "images": sum(count for _, count in parts[:end]),
                 "images_per_second": round(rows / max(stop - start, 1e-9), 2),
-                "mib": round(max(inside, default=0.0)),
+                "mib": round(max(inside)),
             }
         )
     return found

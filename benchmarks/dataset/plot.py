@@ -41,7 +41,7 @@ def draw(row: dict[str, Any], path: Path) -> None:
     key = row["key"]
     above.set_title(
         f"explain-dataset, {key['model']}, {key['count']:,} {key['images']}, "
-        f"{key['engine']}, {key['workers']} workers",
+        f"{key['engine']}, {key['workers']} at work",
         fontsize=10,
     )
     figure.tight_layout()

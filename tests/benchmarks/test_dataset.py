@@ -62,6 +62,7 @@ def test_the_course_of_a_job():
     }
     assert found[-1]["images"] == 800 and found[-1]["mib"] == 180
     assert course(parts[:1], memory) == []
+    assert course(parts[:3], [(9.0, 7.0)])[-1]["mib"] == 7
 
 
 def test_a_long_job_is_drawn(tmp_path):
