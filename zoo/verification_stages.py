@@ -85,7 +85,7 @@ def load(subject: Subject) -> None:
         )
     subject.teacher = teacher
     subject.images = smooth_images(IMAGES, teacher.input_shape, subject.seed)
-    randomize(teacher.model, teacher.preprocess(subject.images), subject.seed)
+    randomize(teacher, subject.images, subject.seed)
     soften(teacher, subject.images)
     geometry = teacher.geometry
     subject.figures |= {
@@ -169,7 +169,12 @@ def learn(subject: Subject) -> None:
     config, teacher = subject.config, subject.teacher
     recipe = resolve_recipe(
         config.training.recipe,
-        {**config.training.settings, "views": VIEWS, "views_per_step": VIEWS},
+        {
+            **config.training.settings,
+            "views": VIEWS,
+            "views_per_step": VIEWS,
+            "steps_per_epoch": 1,
+        },
     )
     before = _weights_sha256(teacher)
     explainer = Explainer(
@@ -187,6 +192,7 @@ def learn(subject: Subject) -> None:
     if _weights_sha256(teacher) != before:
         raise ZooError(f"{config.name}: learning changed the teacher.")
     subject.explainer = explainer
+    subject.figures["steps"] = int(explainer.optimizer.iterations)
     subject.figures["explainer_parameters"] = int(explainer.count_params())
 
 

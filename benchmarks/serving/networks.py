@@ -67,7 +67,7 @@ def _random(made: kx.Teacher) -> kx.Teacher:
     from keras_explainer.zoo.verification_stages import smooth_images, soften
 
     images = smooth_images(4, made.input_shape, 0)
-    randomize(made.model, made.preprocess(images), 0)
+    randomize(made, images, 0)
     soften(made, images)
     return made
 

@@ -246,26 +246,34 @@ class ModelGraph:
     ) -> dict[int, Any]:
         """Computes values with the model's own layers, always `training=False`.
 
+        A value that no later step takes is let go: computed operation by operation, a
+        deep network would hold all of them.
+
         Args:
             given: Backend tensors by value index; cast to the value's dtype.
             wanted: Value indices.
-            call: Calls a step with the values so far, in place of `call_step`.
+            call: Calls a step with the values that it takes, in place of `call_step`.
 
         Returns:
             The wanted tensors by value index.
         """
-        wanted = list(wanted)
+        wanted = set(wanted)
         values = {
             index: keras.ops.cast(tensor, self.values[index].dtype)
             for index, tensor in given.items()
         }
-        for step in self.needed(values, wanted):
+        steps = self.needed(values, wanted)
+        last = {value: step.index for step in steps for value in step.inputs}
+        for step in steps:
             if step.operation is None:
                 dtype = self.values[step.outputs[0]].dtype
                 results = [keras.ops.cast(values[step.inputs[0]], dtype)]
             else:
                 results = keras.tree.flatten(call(step, values))
             values.update(zip(step.outputs, results, strict=True))
+            for value in set(step.inputs) - wanted:
+                if last[value] == step.index:
+                    del values[value]
         return {index: values[index] for index in wanted}
 
 

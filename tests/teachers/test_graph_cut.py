@@ -18,6 +18,7 @@ from keras_explainer.teachers.graph_cut import (
     common_cuts,
     dominator_sets,
 )
+from keras_explainer.teachers.graph_step import call_step
 from keras_explainer.teachers.model_graph import ModelGraph, ordered_nodes
 
 layers = keras.layers
@@ -171,6 +172,28 @@ def test_nested_model_with_several_inputs_and_outputs() -> None:
     np.testing.assert_allclose(np.maximum(tap, 0), expected, atol=1e-3)
     with pytest.raises(TeacherError, match="'inner' has 2 outputs"):
         Teacher(model, "inner", ["last"])
+
+
+@pytest.mark.one_backend
+def test_values_are_let_go_when_no_step_takes_them() -> None:
+    """A block of two branches takes two values at most; no more are held."""
+    image = keras.Input((4, 4, 3))
+    x = image
+    for _ in range(6):
+        x = keras.layers.Add()([x, keras.layers.Conv2D(3, 1)(x)])
+    graph = ModelGraph(keras.Model(image, x))
+    held = []
+
+    def call(step, values):
+        held.append(len(values))
+        return call_step(step, values)
+
+    pixels = keras.ops.ones((1, 4, 4, 3))
+    found = graph.run({graph.input: pixels}, graph.outputs, call)
+    assert set(found) == set(graph.outputs)
+    assert len(held) == 12 and max(held) == 2
+    everything = range(len(graph.values))
+    assert set(graph.run({graph.input: pixels}, everything)) == set(everything)
 
 
 def test_targets_are_in_graph_order(teacher_of) -> None:

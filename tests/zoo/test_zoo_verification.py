@@ -17,6 +17,7 @@ from keras_explainer.zoo.verify_all import pending, verify_all
 from keras_explainer.zoo.zoo_config import CONFIGS
 
 from keras_explainer.errors import ConfigError, TeacherError, ZooError
+from keras_explainer.teachers import Teacher
 
 # One of each kind, as small as it can be built.
 SMALL = {
@@ -74,6 +75,7 @@ def test_each_kind_of_network_passes(name: str) -> None:
     assert 0 <= record.figures["cut_difference"] <= proofs.CUT_TOLERANCE
     assert record.figures["reload_difference"] <= proofs.RELOAD_TOLERANCE
     assert record.figures["image_difference"] > proofs.CUT_TOLERANCE
+    assert record.figures["steps"] == 2
     config = ZooConfig.named(name)
     if config.tap.layer is not None:
         assert record.figures["tap"] == config.tap.layer
@@ -184,20 +186,27 @@ def test_a_tap_that_is_no_cut_in_this_keras(tmp_path: Path) -> None:
 @pytest.mark.one_backend
 def test_random_weights_under_which_all_layers_count() -> None:
     """MobileNet as Keras builds it says the same of all images."""
-    images = proofs.smooth_images(3, (64, 64, 3), 0) / 127.5 - 1
-    images = images.astype("float32")
-
-    def spread(model) -> float:
-        found = np.asarray(model.predict_on_batch(images))
-        return float(np.abs(found - found[:1]).max() / found.max())
-
+    images = proofs.smooth_images(3, (64, 64, 3), 0)
     model = keras.applications.MobileNet(
         weights=None, input_shape=(64, 64, 3), alpha=0.25, classes=5
     )
-    plain = spread(model)
-    randomize(model, images, 0)
-    assert spread(model) > 10 * plain
-    assert spread(model) > 0.01
+    mobilenet = Teacher(model, "conv_pw_5_relu", preprocessing="tf")
+
+    def spread() -> float:
+        found = np.asarray(model.predict_on_batch(mobilenet.preprocess(images)))
+        return float(np.abs(found - found[:1]).max() / found.max())
+
+    plain = spread()
+    randomize(mobilenet, images, 0)
+    assert spread() > 10 * plain
+    assert spread() > 0.01
+    # The statistics are those of these images, layer by layer.
+    first = next(x for x in model.layers if hasattr(x, "moving_mean"))
+    before = keras.Model(model.inputs, first.input)
+    seen = np.asarray(before.predict_on_batch(mobilenet.preprocess(images)))
+    np.testing.assert_allclose(
+        np.asarray(first.moving_mean), seen.mean((0, 1, 2)), rtol=1e-3, atol=1e-4
+    )
     norms = [x for x in model.layers if hasattr(x, "moving_mean")]
     assert {layer.momentum for layer in norms} == {0.99}
 
