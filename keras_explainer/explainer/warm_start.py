@@ -22,6 +22,8 @@ CLIPPED_SHARE = 0.02
 MOST_CELLS = 30_000
 CANDIDATES = 8
 SMALLEST_POWER = 1e-9
+LEAST_SPREAD = 1e-3
+"""Of the widest direction's."""
 
 
 def start_detectors(
@@ -94,6 +96,9 @@ def start_ordinary(
     """Starts the ordinary track as the principal directions of `(N, V, H, W, C)`.
 
     A signed tap loses nothing; the bias lets ReLU clip `CLIPPED_SHARE` of the values.
+    Directions are brought to one spread, but for those in which these features hardly
+    differ, as of channels that are dead here: an image in which one fires would be
+    thousands.
     """
     channels = features.shape[-1]
     cells = features.reshape(-1, channels)
@@ -102,6 +107,7 @@ def start_ordinary(
     principal = principal_directions(cells, conv.filters)
     response = cells @ principal.T
     spread = np.maximum(response.std(axis=0), 1e-6)
+    spread = np.where(spread > LEAST_SPREAD * spread.max(), spread, spread.max())
     bias = -np.quantile(response, CLIPPED_SHARE, axis=0)
     set_centre(conv, principal.T / spread, bias / spread)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 from reference.equivariance_error import equivariance_error as slow_error
+from test_case import to_numpy
 
 from keras_explainer.datasets.views import ViewSpec
 from keras_explainer.explainer.encoder import Encoder
@@ -20,6 +22,7 @@ from keras_explainer.explainer.warm_start import (
     principal_directions,
     spherical_kmeans,
     start_detectors,
+    start_ordinary,
 )
 
 
@@ -154,3 +157,17 @@ def test_the_second_layer_starts_as_the_first() -> None:
     np.testing.assert_allclose(
         ops.convert_to_numpy(outputs["maps"]), ops.convert_to_numpy(masked), atol=1e-5
     )
+
+
+@pytest.mark.one_backend
+def test_a_channel_that_is_dead_here_is_not_blown_up():
+    """The ordinary track of an image in which it fires stays of the others' size."""
+    random = np.random.default_rng(0)
+    features = np.maximum(random.normal(size=(6, 2, 5, 5, 8)), 0).astype("float32")
+    features[..., 3] = 0
+    conv = keras.layers.Conv2D(8, 1, activation="relu")
+    conv.build((None, 5, 5, 8))
+    start_ordinary(conv, features, random)
+    usual = to_numpy(conv(features[:, 0])).max()
+    features[0, 0, 2, 2, 3] = features.max()
+    assert to_numpy(conv(features[:, 0])).max() < 2 * usual
