@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keras_explainer.zoo import ZooConfig
+
 from benchmarks.pages import fill, markdown
 from keras_explainer.files import write_json
 from keras_explainer.version import __version__
@@ -130,6 +132,17 @@ def teacher_row(name: str, work: Path) -> dict[str, Any]:
     }
 
 
+def settings(subject: Subject) -> list[str]:
+    """What the network's configuration says of its explainer, for `train`."""
+    config = ZooConfig.named(subject.cnn)
+    found = ["--recipe", config.training.recipe, "--filters", str(config.filters)]
+    if config.decoder is not None:
+        found += ["--decoder", config.decoder]
+    for key, value in config.training.settings.items():
+        found += ["--set", f"{key}={json.dumps(value)}"]
+    return found
+
+
 def explainer_row(name: str, category: str, work: Path) -> dict[str, Any]:
     """Learns and measures an explainer of a subject's teacher on one category."""
     subject, data = SUBJECTS[name], shared_folder()
@@ -141,7 +154,7 @@ def explainer_row(name: str, category: str, work: Path) -> dict[str, Any]:
         for argument in subject.arguments:
             build += ["--teacher-arg", argument]
     else:
-        build = ["train", "--teacher", str(work / name)]
+        build = ["train", "--teacher", str(work / name), *settings(subject)]
     began = time.perf_counter()
     subprocess.run(
         [*PROGRAM, *build, *where, "--out", str(run), "--resume"], check=True

@@ -28,6 +28,17 @@ def test_every_subject_is_a_cnn_of_the_zoo(tmp_path: Path, monkeypatch) -> None:
         assert command[-1] != "--resume" or subject.fit is None
 
 
+def test_explainers_have_their_networks_configuration() -> None:
+    """The paper's decoder for the paper's networks."""
+    assert z.settings(z.SUBJECTS["alexnet"]) == [
+        *("--recipe", "single", "--filters", "128", "--decoder", "fc"),
+        *("--set", "pool_size=2"),
+    ]
+    assert z.settings(z.SUBJECTS["resnet50"])[:4] == [
+        *("--recipe", "places", "--filters", "768")
+    ]
+
+
 def test_a_weak_teachers_row_says_so() -> None:
     figures = {"accuracy": 0.5, "constant_accuracy": 0.1}
     row = {"cnn": "AlexNet", "what": "narrow", "classes": 20, "figures": figures}
