@@ -82,8 +82,9 @@ SUBJECTS = {
     "vgg-m": Subject("VGG-M", NARROW, ("alpha=0.25",), fit=(*_FRESH, "12")),
     "resnet50": Subject(
         "ResNet50",
-        "trained here from random weights, images of 112 pixels",
-        fit=("--image-size", "112", *_FRESH, "4"),
+        "trained here from random weights to dog against negatives, images of 112",
+        fit=("--image-size", "112", *_FRESH, "10"),
+        category="dog",
     ),
 }
 
@@ -316,7 +317,8 @@ def main() -> None:
             keep("teachers", teacher_row(name, options.work))
     if options.stage != "teachers":
         for name in subjects:
-            for category in options.categories.split(","):
+            own = SUBJECTS[name].category
+            for category in [own] if own else options.categories.split(","):
                 if not known("explainers", subject=name, category=category):
                     row = explainer_row(name, category, options.work)
                     keep("explainers", row)
