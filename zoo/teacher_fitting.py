@@ -28,6 +28,7 @@ from keras_explainer.teachers.graph_cut import ancestor_sets
 from keras_explainer.teachers.teacher_folder import RECORD, read_teacher_folder
 
 from .accuracy import measure
+from .fit_progress import FitProgress, stage_progress
 from .fit_settings import FitSettings
 from .labelled_images import Classes, TrainingImages, read_classes
 from .unit_variance import start_unit_variance
@@ -37,6 +38,8 @@ from .zoo_teacher import teacher as zoo_teacher
 logger = logging.getLogger(__name__)
 
 MODEL, STATE = "teacher.keras", "state.npz"
+MOMENTUM = 0.9
+"""Of batch statistics that begin at zero."""
 START_IMAGES = 32
 """Images by which random weights are scaled."""
 
@@ -125,7 +128,7 @@ def fit_teacher(
             negatives=None if negatives is None else Path(negatives),
             test_share=settings.test_share,
             split_seed=settings.split_seed,
-            progress=_stage(progress, "Reading images"),
+            progress=stage_progress(progress, "Reading images"),
         )
         set_seeds(settings.seed)
         start = _start(config, weights, shape, dict(arguments or {}), classes)
@@ -237,6 +240,9 @@ class _Fit:
             if layer is self.model or getattr(layer, "_layers", None):
                 continue
             norm = isinstance(layer, keras.layers.BatchNormalization)
+            if norm and not self.start.pretrained:
+                # At Keras' 0.99 a fit of few steps ends with statistics of its start.
+                layer.momentum = min(layer.momentum, MOMENTUM)
             layer.trainable = not (
                 id(layer) in frozen
                 or (train == "head" and not self._is_head(layer))
@@ -277,7 +283,7 @@ class _Fit:
                 settings.seed,
                 epoch,
             )
-            told = _Told(self.progress, epoch, settings.epochs)
+            told = FitProgress(self.progress, epoch, settings.epochs)
             history = self.model.fit(
                 images,
                 epochs=epoch + 1,
@@ -319,7 +325,7 @@ class _Fit:
             classes.names,
             teacher.preprocessing,
             self.settings.batch_size,
-            _stage(self.progress, "Measuring"),
+            stage_progress(self.progress, "Measuring"),
         )
         # A fresh one: without optimiser, frozen flags and how it was compiled.
         model = self.start.build()
@@ -370,22 +376,6 @@ class _Fit:
         return f"that of the weights begun with ({started}), and {images}"
 
 
-class _Told(keras.callbacks.Callback):
-    """Tells how many steps of all epochs are done."""
-
-    def __init__(self, progress: Progress | None, epoch: int, epochs: int) -> None:
-        super().__init__()
-        self._progress, self._epoch, self._epochs = progress, epoch, epochs
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self._progress is None:
-            return
-        steps = self.params["steps"] or batch + 1
-        shown = {"loss": float((logs or {}).get("loss", 0.0))}
-        done = self._epoch * steps + batch + 1
-        self._progress("Learning", done, self._epochs * steps, shown)
-
-
 def _check_same(
     folder: Path, asked: Mapping[str, Any], kept: Mapping[str, Any]
 ) -> None:
@@ -400,9 +390,3 @@ def _check_same(
             f"The fit {folder} was begun with other settings: {'; '.join(differ)}. "
             "Leave them as they were to go on with it, or begin anew (--overwrite)."
         )
-
-
-def _stage(progress: Progress | None, stage: str) -> Callable[[int, int], None] | None:
-    if progress is None:
-        return None
-    return lambda done, total: progress(stage, done, total, {})

@@ -6,6 +6,7 @@ import importlib
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from keras_explainer.zoo.fit_settings import FitSettings
@@ -193,6 +194,29 @@ def test_weights_that_were_given_stay_where_nothing_learns(
             if not np.array_equal(new, old):
                 moved.add(mine.name)
     assert moved == learned
+
+
+@pytest.mark.one_backend
+def test_batch_statistics_of_a_short_fit_are_the_images(
+    data: Path, tmp_path: Path
+) -> None:
+    """Fifteen steps from zero, which Keras' own momentum would hardly leave."""
+    teacher = kx.zoo.fit_teacher(
+        "MobileNet",
+        data,
+        tmp_path / "out",
+        settings=FitSettings(**{**QUICK.__dict__, "epochs": 3}),
+        **{**SMALL, "arguments": {"alpha": 0.25}},
+    )
+    norm = teacher.model.get_layer("conv1_bn")
+    assert norm.momentum == 0.99  # whoever learns on has Keras' own
+    train = read_classes(data, image_size=(SIDE, SIDE)).train
+    pixels = train.images(np.arange(len(train)))
+    before = keras.Model(teacher.model.inputs, norm.input)
+    seen = np.asarray(before.predict(teacher.preprocess(pixels), verbose=0))
+    mean = seen.mean((0, 1, 2))
+    away = np.abs(np.asarray(norm.moving_mean) - mean).mean() / np.abs(mean).mean()
+    assert away < 0.4
 
 
 @pytest.mark.one_backend
