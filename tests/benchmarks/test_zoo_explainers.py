@@ -44,8 +44,10 @@ def test_a_weak_teachers_row_says_so() -> None:
     row = {"cnn": "AlexNet", "what": "narrow", "classes": 20, "figures": figures}
     none = {"cnn": "MobileNet", "what": "as it is", "figures": None}
     good = {**row, "figures": {**figures, "accuracy": 0.9}}
-    text = z.tables({"teachers": [none, row, good], "explainers": []})["teachers"]
-    lines = text.splitlines()[2:]
+    same = {**row, "figures": {"accuracy": 0.64, "constant_accuracy": 0.62}}
+    rows = {"teachers": [none, row, good, same], "explainers": []}
+    lines = z.tables(rows)["teachers"].splitlines()[2:]
+    assert "hardly better than always the same answer" in lines[3]
     assert "not measured" in lines[0]
     assert "0.500" in lines[1] and "under 60%: a weak teacher" in lines[1]
     assert "0.900" in lines[2] and "weak" not in lines[2]
