@@ -26,9 +26,9 @@ def start_unit_variance(teacher: Teacher, images: np.ndarray) -> None:
 
     One layer after the other, by what it answers to these images (LSUV, Mishkin and
     Matas 2016, arXiv 1511.06422, without its orthogonal matrices). As Keras builds
-    them, AlexNet's first losses are 14 and VGG-16's answers hardly depend on the image:
-    either learns for many epochs before it tells classes apart. Networks that
-    normalise stay as they are: they do the same in each step.
+    them, a narrow AlexNet's first losses are 14, and it learns for many epochs before
+    it tells classes apart. Networks that normalise stay as they are: they do the same
+    in each step.
 
     Args:
         teacher: a network with random weights; its kernels are changed.
