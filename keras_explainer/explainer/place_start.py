@@ -37,6 +37,7 @@ SILENT_SHARE = 0.3
 CONCENTRATION = 0.8
 MOST_CELLS = 40_000
 MOST_PLACE_CELLS = 4_000
+FEW_VIEWS = 64
 
 
 def start_groups(
@@ -78,19 +79,21 @@ def start_groups(
     gram = _penalised(cells.T @ cells, 1e-2)
     readings, offsets, raised = [], [], []
     around = PartMask(layer.beta, flat=True)
+    # Every fifth view tells enough, unless there are few.
+    few = slice(None, None, max(1, min(5, len(flat) // FEW_VIEWS)))
     for k in range(layer.places):
         place = places[..., k : k + 1]
         inside = _mask(layer.part_mask, place)[..., 0] > 0
         wanted = smoothed(smoothed(place, (3, 3)), (3, 3)).reshape(-1)[::step]
         own = np.linalg.solve(gram, cells.T @ (wanted - wanted.mean()))
         weights = _readings(own, flat[inside], cells, root, layer.group_size)
-        response = (flat[::5] - mean) @ weights
+        response = (flat[few] - mean) @ weights
         offset = -np.quantile(response, SILENT_SHARE, axis=(0, 1, 2))
         raised.append(
             _raise(
                 np.maximum(response + offset, 0),
-                place[::5],
-                _mask(around, place[::5]) > 0,
+                place[few],
+                _mask(around, place[few]) > 0,
             )
         )
         readings.append(weights)
@@ -187,15 +190,20 @@ def _readings(
 
 
 def _raise(readings: np.ndarray, place: np.ndarray, around: np.ndarray) -> float:
-    """What the place is multiplied by so that the maps' mass is concentrated there."""
+    """What the place is multiplied by so that the maps' mass is concentrated there.
+
+    1 for a place that fires in none of the views: nothing can be said of it.
+    """
     count = readings.shape[-1]
     inner, whole = (readings * around).sum(), readings.sum()
     core, total = (place * around).sum() * count, place.sum() * count
+    if not total > 0:
+        return 1.0
     missing = CONCENTRATION * whole - inner
     gained = core - CONCENTRATION * total
     if gained <= 0:
         # A place that is not so concentrated itself: it shall at least outweigh.
-        return float(10 * whole / max(total, 1e-9))
+        return float(10 * whole / total)
     return float(max(missing / gained, 1e-3))
 
 

@@ -87,15 +87,16 @@ class Agreement:
             if given is None or np.shape(given) != np.shape(expected):
                 self.differences[signature][name] = np.inf
                 continue
-            clear = self.reference.clear[: len(given)]
+            clear, largest = self.reference.clear[: len(given)], _largest(expected)
             given, expected = given[clear], np.asarray(expected)[clear]
             if kind == "part_maps":
                 # A mask that may lie elsewhere is no small difference.
                 there = self._clear_mask[:, None, None, :]
                 given, expected = given * there, expected * there
-            self._continuous(signature, name, given, expected)
+            self._continuous(signature, name, given, expected, largest)
         if kind in self.reference.parts:
-            count = len(self.reference.parts[kind]["order"])
+            every = self.reference.parts[kind]
+            count = len(every["order"])
             if any(len(value) != count for value in found.values()):
                 self.faults.append(f"{signature} gives another number of rows.")
                 return
@@ -103,9 +104,10 @@ class Agreement:
             self._parts(
                 signature,
                 {name: value[clear] for name, value in found.items()},
+                {name: value[clear] for name, value in every.items()},
                 {
-                    name: value[clear]
-                    for name, value in self.reference.parts[kind].items()
+                    name: _largest(every[name])
+                    for name in ("part_strengths", "part_relative_strengths")
                 },
             )
         elif found:
@@ -144,7 +146,7 @@ class Agreement:
         name: str,
         found: Any,
         expected: np.ndarray,
-        scale: float | None = None,
+        scale: float,
     ) -> None:
         expected = np.asarray(expected, "float64")
         value = float("inf")
@@ -152,13 +154,16 @@ class Agreement:
             value = 0.0
         elif np.shape(found) == expected.shape:
             away = np.abs(np.asarray(found, "float64") - expected)
-            largest = float(np.abs(expected).max()) if scale is None else scale
-            value = float(away.max()) / (largest or 1.0)
+            value = float(away.max()) / (scale or 1.0)
         # NaN is no small difference.
         self.differences[signature][name] = value if np.isfinite(value) else np.inf
 
     def _parts(
-        self, signature: str, found: dict[str, Any], expected: dict[str, np.ndarray]
+        self,
+        signature: str,
+        found: dict[str, Any],
+        expected: dict[str, np.ndarray],
+        largest: dict[str, float],
     ) -> None:
         filters = found.pop("part_filters")
         if not ((filters >= 0) & (filters < self.reference.filters)).all():
@@ -179,7 +184,7 @@ class Agreement:
             self.faults.append(f"{signature} gives other names of parts.")
         shares = expected["part_contributions"]
         shared = "ordinary_contribution" in expected
-        scale = None
+        scale = 0.0
         if shared:
             kept = of_served(shares).sum(1)
             expected = {
@@ -191,8 +196,10 @@ class Agreement:
             if not (found["class_index"] == expected["class_index"]).all():
                 self.faults.append(f"{signature} explains other classes.")
         for name, value in found.items():
-            if name in ("part_strengths", "part_relative_strengths"):
-                self._continuous(signature, name, value, of_served(expected[name]))
+            if name in largest:
+                self._continuous(
+                    signature, name, value, of_served(expected[name]), largest[name]
+                )
             elif name == "part_contributions":
                 self._continuous(
                     signature, name, value, of_served(expected[name]), scale
@@ -202,7 +209,7 @@ class Agreement:
                 logits = self.reference.values["explain_contributions"][
                     "reconstruction_logits"
                 ]
-                size = max(scale or 0.0, float(np.abs(logits).max()))
+                size = max(scale, float(np.abs(logits).max()))
                 self._continuous(signature, name, value, expected[name], size)
             elif name.endswith(("_contribution", "_error")):
                 self._continuous(signature, name, value, expected[name], scale)
@@ -224,8 +231,7 @@ class Agreement:
         decided["positions"] = _counted(clear_cell, same)
         score = shares if shared else expected["part_relative_strengths"]
         least = self.margin * np.abs(score).max(1, keepdims=True)
-        if scale is not None:
-            least = np.maximum(least, self.shared_tolerance * scale)
+        least = np.maximum(least, self.shared_tolerance * scale)
         clear = _clear_ranks(expected, score, least) & clear_presence.all(
             1, keepdims=True
         )
@@ -242,13 +248,20 @@ class Agreement:
         order = np.argsort(-scores, axis=1, kind="stable")
         ranked = np.take_along_axis(scores, order, axis=1)
         count = found["scores"].shape[1]
-        self._continuous(signature, "scores", found["scores"], ranked[:, :count])
+        self._continuous(
+            signature, "scores", found["scores"], ranked[:, :count], _largest(scores)
+        )
         labels = np.array(list(map(str, self.reference.explainer.teacher.labels or ())))
         told = np.char.decode(found["classes"].astype("S"), "utf-8")
         clear = _between(-np.diff(ranked, axis=1) > self.margin * ranked[:, :1])
         self.decisions[signature] = {
             "ranks": _counted(clear[:, :count], told == labels[order][:, :count])
         }
+
+
+def _largest(values: np.ndarray) -> float:
+    """Of all images, also those that are not compared: it is what rounds."""
+    return float(np.abs(values).max(initial=0.0))
 
 
 def _clear_ranks(
