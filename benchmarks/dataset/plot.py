@@ -16,6 +16,9 @@ from benchmarks.rows import read_rows
 from keras_explainer.files import save_atomically
 
 LONG = 50_000
+PARTS = 8
+"""Part files in a point at least: which worker ends one first is chance."""
+HEADROOM = 1.15
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "images"
 
 
@@ -25,19 +28,33 @@ def name(row: dict[str, Any]) -> str:
     return f"dataset_{key['model'].lower()}_{key['engine']}_{key['count']}.png"
 
 
+def merged(course: list[dict[str, float]], least: int) -> list[dict[str, float]]:
+    """A row's course in steps of at least so many images; what is left over is out."""
+    found = []
+    start, most = course[0], 0.0
+    for point in course[1:]:
+        most = max(most, point["mib"])
+        images = point["images"] - start["images"]
+        if images >= least:
+            seconds = point["seconds"] - start["seconds"]
+            found.append({**point, "images_per_second": images / seconds, "mib": most})
+            start, most = point, 0.0
+    return found
+
+
 def draw(row: dict[str, Any], path: Path) -> None:
     """Both curves of a row, from zero: what is flat shall look flat."""
     import matplotlib.pyplot as plt
 
-    course = row["course"]
+    course = merged(row["course"], PARTS * row["key"]["rows_per_part"])
     done = [point["images"] / 1000 for point in course]
     figure, (above, below) = plt.subplots(2, 1, figsize=(7, 4.5), sharex=True)
     above.plot(done, [point["images_per_second"] for point in course])
-    above.set(ylabel="images a second", ylim=(0, None))
+    above.set(ylabel="images a second")
     below.plot(done, [point["mib"] for point in course], color="tab:orange")
-    below.set(
-        ylabel="MiB, all processes", xlabel="thousand images done", ylim=(0, None)
-    )
+    below.set(ylabel="MiB, all processes", xlabel="thousand images done")
+    for axes in (above, below):
+        axes.set_ylim(0, HEADROOM * axes.get_ylim()[1])
     key = row["key"]
     above.set_title(
         f"explain-dataset, {key['model']}, {key['count']:,} {key['images']}, "

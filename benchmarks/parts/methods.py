@@ -42,13 +42,19 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     }.items()
 }
 """What the recipe with places does without one of its ingredients."""
+SHORT = f"{PLACES}, 3 epochs"
 CONSTANT = "constant position"
 SHUFFLED: dict[str, dict[str, Any]] = {
     "shuffled teacher": {"recipe": "single"},
     "shuffled teacher with places": {"recipe": "places"},
 }
 METHODS = (CONSTANT, *DICTIONARIES, *EXPLAINERS, *SHUFFLED)
-LEARNED = {**EXPLAINERS, **ABLATIONS, **SHUFFLED}
+LEARNED: dict[str, dict[str, Any]] = {
+    **EXPLAINERS,
+    **ABLATIONS,
+    **SHUFFLED,
+    SHORT: {"recipe": "places", "epochs": 3},
+}
 
 
 def run_method(name: str, category: Category, seed: int) -> dict[str, Any]:

@@ -13,15 +13,17 @@ import numpy as np
 import keras_explainer as kx
 from benchmarks.core import shared_folder
 from benchmarks.parts.features import Category, load_category, load_teacher
-from benchmarks.parts.measure import map_figures
-from benchmarks.parts.methods import PLACES, SINGLE, run_method
+from benchmarks.parts.dictionaries import Dictionary
+from benchmarks.parts.measure import dictionary_figures
+from benchmarks.parts.methods import PLACES, SHORT, SINGLE, run_method
 
-METHODS = (PLACES, SINGLE, "NMF")
+METHODS = (PLACES, SHORT, SINGLE, "NMF")
+FIGURES = ("part_tracking_share", "ev_logits", "ev_parts")
 CATEGORY = "dog"
 
 
 def measure(seed: int = 0) -> dict[str, Any]:
-    """Seconds and tracking share of each; what cannot be run says why."""
+    """Seconds and figures of each; what cannot be run says why."""
     if not shared_folder().is_dir():
         return {"not_measured": "needs the photographs: KERAS_EXPLAINER_SHARED"}
     start = time.perf_counter()
@@ -30,10 +32,7 @@ def measure(seed: int = 0) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     for name in METHODS:
         row = run_method(name, category, seed)
-        rows[name] = {
-            "seconds": row["seconds"],
-            "part_tracking_share": row["part_tracking_share"],
-        }
+        rows[name] = {figure: row[figure] for figure in ("seconds", *FIGURES)}
     rows["CRAFT (xplique)"] = craft(category)
     return {
         "category": CATEGORY,
@@ -66,15 +65,21 @@ def craft(category: Category) -> dict[str, Any]:
     try:
         fitted.fit(pictures)
         seconds = time.perf_counter() - start
-        maps = fitted.transform(None, activations=np.asarray(category.test.tap[:, 0]))
+        figures = dictionary_figures(
+            category,
+            Dictionary(
+                lambda tap: np.asarray(
+                    fitted.transform(None, activations=np.asarray(tap)), "float32"
+                ),
+                inverse=None,
+                parameters=0,
+                decoder="ridge",
+            ),
+        )
     except Exception as error:
         return {"not_measured": f"{type(error).__name__}: {error}"}
-    figures = map_figures(category, np.asarray(maps, "float32"))
-    return {
-        "seconds": seconds,
-        "part_tracking_share": figures["part_tracking_share"],
-        "concepts": maps.shape[-1],
-    }
+    found = {name: figures[name] for name in FIGURES}
+    return {"seconds": seconds, **found, "concepts": figures["filters"]}
 
 
 class Computation(keras.Model):

@@ -149,16 +149,18 @@ def _fits(rows: Rows) -> str:
     row = rows.get("fits")
     if row is None or "not_measured" in row:
         return "not measured" + (f": {row['not_measured']}" if row else "")
-    views = "the teacher's features in 4 views, for the two below"
-    lines = [[views, f"{row['features_seconds']:.0f}", ""]]
+    views = "the teacher's features in 4 views, for this explainer and NMF"
+    lines = [[views, f"{row['features_seconds']:.0f}", "", "", ""]]
     for name, one in row["methods"].items():
         if "not_measured" in one:
-            lines.append([name, "not measured", one["not_measured"]])
+            lines.append([name, "not measured", one["not_measured"], "", ""])
             continue
-        share = one["part_tracking_share"]
-        lines.append([name, f"{one['seconds']:.0f}", f"{share:.2f}"])
+        figures = ("part_tracking_share", "ev_logits", "ev_parts")
+        shares = [f"{one[figure]:.2f}" for figure in figures]
+        lines.append([name, f"{one['seconds']:.0f}", *shares])
     title = f"fit on {row['images']} images, {row['category']}"
-    return markdown([title, "s", "tracking share"], lines)
+    head = [title, "s", "tracking share", "EV of logits", "of the parts alone"]
+    return markdown(head, lines)
 
 
 def _gpu(rows: Rows) -> str:

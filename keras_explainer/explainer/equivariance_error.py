@@ -40,18 +40,21 @@ def directions_followed(
         Cells `(N, K, 2)`, rows and columns, of the images, and `equivariance_error`
         `(K,)`.
     """
-    points, total, seen = [], np.zeros(len(directions)), np.zeros(len(directions))
-    width = features.shape[3]
-    answers = features[0, ..., 0].size * len(directions)
+    height, width, channels = features.shape[2:]
+    count = len(directions)
+    points, total, seen = [], np.zeros(count), np.zeros(count)
     # A few images at a time: the maps of many directions are large.
-    step = max(1, MOST_ANSWERS // answers)
+    step = max(1, MOST_ANSWERS // (features[0, ..., 0].size * count))
     for start in range(0, len(features), step):
-        part = slice(start, start + step)
-        maps = features[part] @ directions.T
-        sums = equivariance_sums(maps, boxes[part])
+        part, views = features[start : start + step], boxes[start : start + step]
+        # One product of all cells, which lie side by side in each map then.
+        maps = directions @ part.reshape(-1, channels).T
+        cell = maps.reshape(count, *part.shape[:2], height * width).argmax(-1)
+        cell = np.moveaxis(cell, 0, -1)
+        sums = _compared(*_cells_in_image(cell, height, width, views), views)
         total, seen = total + sums[0], seen + sums[1]
-        cell = maps[:, 0].reshape(len(maps), -1, len(directions)).argmax(1)
-        points.append(np.stack([cell // width, cell % width], -1).astype("float32"))
+        first = cell[:, 0]
+        points.append(np.stack([first // width, first % width], -1).astype("float32"))
     return np.concatenate(points), _mean(total, seen)
 
 
@@ -59,8 +62,14 @@ def equivariance_sums(
     maps: np.ndarray, boxes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sum of the distances and number of comparisons per filter, `(F,)` each."""
-    views, filters = maps.shape[1], maps.shape[4]
-    y, x = positions_in_image(maps, boxes)
+    return _compared(*positions_in_image(maps, boxes), boxes)
+
+
+def _compared(
+    y: np.ndarray, x: np.ndarray, boxes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """`equivariance_sums` of positions `(N, V, F)`, fractions of the image."""
+    views, filters = y.shape[1:]
     total, seen = np.zeros(filters), np.zeros(filters)
     for a in range(views):
         for b in range(a + 1, views):
@@ -90,6 +99,13 @@ def positions_in_image(
     """
     images, views, height, width, filters = maps.shape
     cell = maps.reshape(images, views, height * width, filters).argmax(axis=2)
+    return _cells_in_image(cell, height, width, boxes)
+
+
+def _cells_in_image(
+    cell: np.ndarray, height: int, width: int, boxes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Centres `(y, x)`, fractions of the image, of cells `(N, V, F)` of maps in views."""
     y = (cell // width + 0.5) / height
     x = (cell % width + 0.5) / width
     top, left, tall, wide, flipped = (boxes[..., i, None] for i in range(5))

@@ -53,8 +53,8 @@ def exemplar_detectors(
         best = np.empty((images, count), int)
         answer = np.empty((images, count), "float32")
         for at, of_image in enumerate(cells):
-            answers = of_image @ directions.T
-            best[at], answer[at] = answers.argmax(0), answers.max(0)
+            answers = directions @ of_image.T
+            best[at], answer[at] = answers.argmax(1), answers.max(1)
         sure = np.argsort(-answer, axis=0, kind="stable")[:surest]
         places = np.take_along_axis(best, sure, axis=0)
         # One by one: the cells of all images and detectors at once would be large.

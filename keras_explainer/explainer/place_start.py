@@ -81,17 +81,19 @@ def start_groups(
     around = PartMask(layer.beta, flat=True)
     # Every fifth view tells enough, unless there are few.
     few = slice(None, None, max(1, min(5, len(flat) // FEW_VIEWS)))
+    told = (flat[few] - mean).reshape(-1, len(mean))
     for k in range(layer.places):
         place = places[..., k : k + 1]
         inside = _mask(layer.part_mask, place)[..., 0] > 0
         wanted = smoothed(smoothed(place, (3, 3)), (3, 3)).reshape(-1)[::step]
         own = np.linalg.solve(gram, cells.T @ (wanted - wanted.mean()))
         weights = _readings(own, flat[inside], cells, root, layer.group_size)
-        response = (flat[few] - mean) @ weights
-        offset = -np.quantile(response, SILENT_SHARE, axis=(0, 1, 2))
+        response = told @ weights
+        offset = -np.quantile(response, SILENT_SHARE, axis=0)
+        fired = np.maximum(response + offset, 0)
         raised.append(
             _raise(
-                np.maximum(response + offset, 0),
+                fired.reshape(*place[few].shape[:-1], -1),
                 place[few],
                 _mask(around, place[few]) > 0,
             )
@@ -232,15 +234,16 @@ def start_residual(
     linear, _ = _ridge(flat, missing)
     square = _penalised(told.T @ told, 1e-3)
     weights = linear @ np.linalg.solve(square, told.T)
-    needed = -np.quantile((flat - mean) @ weights, 0.02, axis=0)
+    response = (flat - mean) @ weights
+    needed = -np.quantile(response, 0.02, axis=0)
     size = max(float(np.quantile(needed, 0.9)), 1.0)
-    weights = weights / size
+    weights, response = weights / size, response / size
     set_centre(encoder.ordinary_conv, weights, 1.0 - mean @ weights)
     share = min(max(1 / (1 + size), 1e-3), 0.5)
     encoder.gate.share_weight.assign(
         np.log(share / (1 - share)) / encoder.gate.step_scale
     )
-    ordinary = np.maximum((flat - mean) @ weights + 1.0, 0)
+    ordinary = np.maximum(response + 1.0, 0)
     alpha = np.maximum(ordinary.mean(0), 1e-5)
     encoder.norm_ordinary.set_alpha(alpha)
     ordinary = (ordinary / alpha).reshape(features.shape[:-1] + (filters,))

@@ -68,12 +68,25 @@ def test_the_course_of_a_job():
 def test_a_long_job_is_drawn(tmp_path):
     pytest.importorskip("matplotlib").use("Agg")
     key = {"model": "MobileNet", "engine": "local", "count": 50_000, "workers": 2}
-    row = {"key": {**key, "images": "photographs"}}
+    row = {"key": {**key, "images": "photographs", "rows_per_part": 10}}
     row["course"] = course([(float(at), 10) for at in range(1, 81)], [(1.0, 99.0)])
     assert plot.name(row) == "dataset_mobilenet_local_50000.png"
     plot.draw(row, tmp_path / "there" / plot.name(row))
     data = (tmp_path / "there" / plot.name(row)).read_bytes()
     assert data.startswith(b"\x89PNG")
+
+
+def test_the_course_is_drawn_in_steps_of_several_part_files():
+    given = [
+        {"seconds": 10.0 + 2 * at, "images": 100 * at, "mib": 5 + at % 3}
+        for at in range(8)
+    ]
+    given[5]["seconds"] = 19.0  # one part file a second early
+    found = plot.merged(given, 300)
+    assert [point["images"] for point in found] == [300, 600]
+    assert [point["images_per_second"] for point in found] == [50.0, 50.0]
+    assert [point["mib"] for point in found] == [7, 7]
+    assert plot.merged(given[:2], 300) == []
 
 
 def test_what_is_lost_is_done_again():

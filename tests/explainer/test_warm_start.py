@@ -13,7 +13,9 @@ from test_case import to_numpy
 
 from keras_explainer.datasets.views import ViewSpec
 from keras_explainer.explainer.encoder import Encoder
+from keras_explainer.explainer import equivariance_error as module
 from keras_explainer.explainer.equivariance_error import (
+    directions_followed,
     equivariance_error,
     equivariance_sums,
 )
@@ -48,6 +50,22 @@ def test_error_is_additive_over_images() -> None:
 def test_error_of_a_single_view_is_infinite() -> None:
     maps = np.random.default_rng(0).random((3, 1, 4, 4, 2))
     assert np.isinf(equivariance_error(maps, ViewSpec(count=1).boxes(0, 3))).all()
+
+
+def test_directions_are_followed_as_their_maps_are(monkeypatch: Any) -> None:
+    random = np.random.default_rng(2)
+    features = random.normal(size=(5, 3, 4, 7, 6))
+    directions = random.normal(size=(8, 6))
+    boxes = ViewSpec(count=3, seed=2).boxes(0, 5)
+    # Two images at a time, and one at last.
+    monkeypatch.setattr(module, "MOST_ANSWERS", 2 * 3 * 4 * 7 * 8)
+    points, error = directions_followed(directions, features, boxes)
+    maps = features @ directions.T
+    np.testing.assert_allclose(error, slow_error(maps, boxes), rtol=1e-6)
+    for image in range(5):
+        for one in range(8):
+            there = np.unravel_index(maps[image, 0, ..., one].argmax(), (4, 7))
+            assert tuple(points[image, one]) == there
 
 
 def test_relevance_is_gradient_times_activation(small_teacher: Any) -> None:
