@@ -12,8 +12,8 @@ import numpy as np
 
 import keras_explainer as kx
 from benchmarks.core import shared_folder
-from benchmarks.parts.features import Category, load_category, load_teacher
 from benchmarks.parts.dictionaries import Dictionary
+from benchmarks.parts.features import Category, load_category, load_teacher
 from benchmarks.parts.measure import dictionary_figures
 from benchmarks.parts.methods import PLACES, SHORT, SINGLE, run_method
 

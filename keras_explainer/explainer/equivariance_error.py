@@ -105,7 +105,7 @@ def positions_in_image(
 def _cells_in_image(
     cell: np.ndarray, height: int, width: int, boxes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centres `(y, x)`, fractions of the image, of cells `(N, V, F)` of maps in views."""
+    """Centres `(y, x)`, fractions of the image, of views' cells `(N, V, F)`."""
     y = (cell // width + 0.5) / height
     x = (cell % width + 0.5) / width
     top, left, tall, wide, flipped = (boxes[..., i, None] for i in range(5))

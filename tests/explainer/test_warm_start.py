@@ -12,8 +12,8 @@ from reference.equivariance_error import equivariance_error as slow_error
 from test_case import to_numpy
 
 from keras_explainer.datasets.views import ViewSpec
-from keras_explainer.explainer.encoder import Encoder
 from keras_explainer.explainer import equivariance_error as module
+from keras_explainer.explainer.encoder import Encoder
 from keras_explainer.explainer.equivariance_error import (
     directions_followed,
     equivariance_error,
