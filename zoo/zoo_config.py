@@ -80,7 +80,7 @@ class Tap(_Strict):
 class Training(_Strict):
     """How an explainer of it is learned: a recipe and what is changed of it."""
 
-    recipe: Literal["places", "single", "paper"] = "places"
+    recipe: Literal["places", "quick", "single", "paper"] = "places"
     settings: dict[str, int | float | bool | None] = {}
     epochs: Whole | None = None
     batch_size: Whole | None = None

@@ -21,10 +21,12 @@ from keras_explainer.datasets.feature_cache import FeatureCache
 FILTERS = 128
 PLACES = "this explainer with places"
 SINGLE = "this explainer, single filters"
+QUICK = "this explainer, quick"
 EXPLAINERS: dict[str, dict[str, Any]] = {
     "paper's explainer": {"recipe": "paper"},
     SINGLE: {"recipe": "single"},
     PLACES: {"recipe": "places"},
+    QUICK: {"recipe": "quick"},
 }
 ABLATIONS: dict[str, dict[str, Any]] = {
     f"places: {name}": {"recipe": "places", **changes}
@@ -42,19 +44,13 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     }.items()
 }
 """What the recipe with places does without one of its ingredients."""
-SHORT = f"{PLACES}, 3 epochs"
 CONSTANT = "constant position"
 SHUFFLED: dict[str, dict[str, Any]] = {
     "shuffled teacher": {"recipe": "single"},
     "shuffled teacher with places": {"recipe": "places"},
 }
 METHODS = (CONSTANT, *DICTIONARIES, *EXPLAINERS, *SHUFFLED)
-LEARNED: dict[str, dict[str, Any]] = {
-    **EXPLAINERS,
-    **ABLATIONS,
-    **SHUFFLED,
-    SHORT: {"recipe": "places", "epochs": 3},
-}
+LEARNED = {**EXPLAINERS, **ABLATIONS, **SHUFFLED}
 
 
 def run_method(name: str, category: Category, seed: int) -> dict[str, Any]:
@@ -95,8 +91,8 @@ def learn(category: Category, seed: int, settings: dict[str, Any]) -> kx.Explain
     explainer = kx.Explainer(category.teacher, seed=seed, **settings)
     explainer.compile(optimizer="adam")
     features = category.train
-    if explainer.recipe.views == 1:
-        features = whole_images(features)
+    if explainer.recipe.views < features.views:
+        features = first_views(features, explainer.recipe.views)
     explainer.fit(
         features,
         epochs=explainer.recipe.epochs,
@@ -106,12 +102,12 @@ def learn(category: Category, seed: int, settings: dict[str, Any]) -> kx.Explain
     return explainer
 
 
-def whole_images(features: FeatureCache) -> FeatureCache:
-    """The same images without their further views."""
+def first_views(features: FeatureCache, count: int) -> FeatureCache:
+    """The same images without their further views; the first is the whole image."""
     return FeatureCache(
-        features.tap[:, :1],
-        {name: array[:, :1] for name, array in features.targets.items()},
-        features.boxes[:, :1],
-        key=f"{features.key}[:, :1]",
+        features.tap[:, :count],
+        {name: array[:, :count] for name, array in features.targets.items()},
+        features.boxes[:, :count],
+        key=f"{features.key}[:, :{count}]",
         fingerprint=features.fingerprint,
     )

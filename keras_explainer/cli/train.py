@@ -121,7 +121,7 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="'places', 'single' or 'paper'. Default: places.",
+            help="'places', 'quick', 'single' or 'paper'. Default: places.",
             rich_help_panel=EXPLAINER,
         ),
     ] = None,

@@ -8,12 +8,13 @@ import numpy as np
 from keras import ops
 
 
-def batched(function: Any, inputs: np.ndarray, size: int = 128) -> np.ndarray:
+def batched(function: Any, inputs: np.ndarray, size: int = 32) -> np.ndarray:
     """A function of tensors over an array, `size` rows at a time, as float32."""
-    parts = [
-        ops.convert_to_numpy(
-            ops.cast(function(ops.convert_to_tensor(inputs[i : i + size])), "float32")
-        )
-        for i in range(0, len(inputs), size)
-    ]
-    return np.concatenate(parts)
+    found = np.empty(0, "float32")
+    for start in range(0, len(inputs), size):
+        part = function(ops.convert_to_tensor(inputs[start : start + size]))
+        part = ops.convert_to_numpy(ops.cast(part, "float32"))
+        if not start:
+            found = np.empty((len(inputs), *part.shape[1:]), "float32")
+        found[start : start + size] = part
+    return found

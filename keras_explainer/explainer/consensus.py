@@ -75,5 +75,6 @@ def common_motion(points: np.ndarray, weights: np.ndarray | None = None) -> np.n
     mean = points.mean(0, dtype="float64")
     moved = (points - mean).reshape(len(points), -1)
     weighted = moved if weights is None else moved * np.repeat(weights, 2)
-    motions = np.linalg.svd(weighted, full_matrices=False)[0][:, :MOTIONS]
+    # Of few images and many places: their products have the same directions.
+    motions = np.linalg.eigh(weighted @ weighted.T)[1][:, : -MOTIONS - 1 : -1]
     return (motions @ (motions.T @ moved)).reshape(points.shape) + mean

@@ -61,7 +61,8 @@ class Explainer(TeacherBound, Explaining, GlobalBatchSteps, keras.Model):
         filters: interpretable filters `F`; None is the recipe's number. With places
             (768 filters) the filters of a place are one part candidate and `F` is a
             multiple of the number of places; else (128) each filter is one.
-        recipe: "places", "single", "paper", a `Recipe`, or a dict of its settings.
+        recipe: "places", "quick", "single", "paper", a `Recipe`, or a dict of its
+            settings.
         decoder: "fc", "conv", "teacher_copy" or None for what fits the teacher; or a
             layer from `x_enc` to `{target: features}` of your own.
         seed: of start weights, shuffling, views and drop.

@@ -24,9 +24,10 @@ from keras_explainer.explainer.decoders import FCDecoder, TeacherCopyDecoder
 from keras_explainer.explainer.dense_start import start_dense
 from keras_explainer.explainer.keep_last_good import KeepLastGood
 from keras_explainer.explainer.optimizer_choice import schedule_rate, whiten
-from keras_explainer.explainer.place_start import start_groups, start_residual
+from keras_explainer.explainer.place_start import start_groups
 from keras_explainer.explainer.presence import presence_levels
 from keras_explainer.explainer.relevance import relevance
+from keras_explainer.explainer.residual_start import start_residual
 from keras_explainer.explainer.start_sample import (
     START_IMAGES,
     in_memory,
@@ -256,8 +257,9 @@ def _measure_targets(explainer: Explainer, features: FeatureCache) -> None:
 def measure_tracks(explainer: Explainer, features: FeatureCache) -> None:
     """Means and variances of both normalised tracks over the train images."""
     moments = {"interpretable": RunningMoments(), "ordinary": RunningMoments()}
-    for begin in range(0, len(features), 64):
-        tap = np.asarray(features.tap[begin : begin + 64, 0], "float32")
+    # More at a time is no faster: arrays above 32 MiB are new memory each time.
+    for begin in range(0, len(features), 16):
+        tap = np.asarray(features.tap[begin : begin + 16, 0], "float32")
         outputs = explainer.encoder(ops.convert_to_tensor(tap), training=False)
         for name, moment in moments.items():
             moment.update(ops.convert_to_numpy(ops.cast(outputs[name], "float32")))

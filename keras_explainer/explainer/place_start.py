@@ -1,4 +1,4 @@
-"""Start of the grouped filters: which places, what to read there, and the residual."""
+"""Start of the grouped filters: which places, and what to read there."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import numpy as np
 
 from keras_explainer.explainer.batched import batched
 from keras_explainer.explainer.consensus import consensus_detectors, place_worth
-from keras_explainer.explainer.decoders import TeacherCopyDecoder
-from keras_explainer.explainer.encoder import Encoder
 from keras_explainer.explainer.equivariance_error import directions_followed
 from keras_explainer.explainer.exemplar_detectors import (
     exemplar_detectors,
     inverse_covariance,
 )
 from keras_explainer.explainer.relevance import relevance
+from keras_explainer.explainer.residual_start import penalised
 from keras_explainer.explainer.sensitivity import sensitivity
 from keras_explainer.explainer.warm_start import (
     cell_weights,
@@ -73,31 +72,25 @@ def start_groups(
     values, vectors = np.linalg.eigh(metric)
     root = (vectors * np.sqrt(np.maximum(values, 1e-6 * values.max()))) @ vectors.T
     mean = flat.reshape(-1, flat.shape[-1]).mean(0)
-    centred = flat.reshape(-1, len(mean)) - mean
-    step = max(1, len(centred) // MOST_CELLS)
-    cells = centred[::step].astype("float64")
-    gram = _penalised(cells.T @ cells, 1e-2)
-    readings, offsets, raised = [], [], []
-    around = PartMask(layer.beta, flat=True)
+    step = max(1, flat[..., 0].size // MOST_CELLS)
+    cells = (flat.reshape(-1, len(mean))[::step] - mean).astype("float64")
+    wanted = smoothed(smoothed(places, (3, 3)), (3, 3))
+    wanted = wanted.reshape(-1, layer.places)[::step]
+    gram = penalised(cells.T @ cells, 1e-2)
+    own = np.linalg.solve(gram, cells.T @ (wanted - wanted.mean(0)))
+    inside = batched(layer.part_mask.mask, places) > 0
     # Every fifth view tells enough, unless there are few.
     few = slice(None, None, max(1, min(5, len(flat) // FEW_VIEWS)))
+    around = batched(PartMask(layer.beta, flat=True).mask, places[few]) > 0
     told = (flat[few] - mean).reshape(-1, len(mean))
+    readings, offsets, raised = [], [], []
     for k in range(layer.places):
-        place = places[..., k : k + 1]
-        inside = _mask(layer.part_mask, place)[..., 0] > 0
-        wanted = smoothed(smoothed(place, (3, 3)), (3, 3)).reshape(-1)[::step]
-        own = np.linalg.solve(gram, cells.T @ (wanted - wanted.mean()))
-        weights = _readings(own, flat[inside], cells, root, layer.group_size)
+        there = flat[inside[..., k]]
+        weights = _readings(own[:, k], there, cells, root, layer.group_size)
         response = told @ weights
         offset = -np.quantile(response, SILENT_SHARE, axis=0)
-        fired = np.maximum(response + offset, 0)
-        raised.append(
-            _raise(
-                fired.reshape(*place[few].shape[:-1], -1),
-                place[few],
-                _mask(around, place[few]) > 0,
-            )
-        )
+        fired = np.maximum(response + offset, 0).reshape(*around.shape[:-1], -1)
+        raised.append(_raise(fired, places[few, ..., k, None], around[..., k, None]))
         readings.append(weights)
         offsets.append(offset - mean @ weights)
     factor = np.array(raised) / scale
@@ -209,75 +202,7 @@ def _raise(readings: np.ndarray, place: np.ndarray, around: np.ndarray) -> float
     return float(max(missing / gained, 1e-3))
 
 
-def start_residual(
-    encoder: Encoder, decoder: TeacherCopyDecoder, features: np.ndarray
-) -> None:
-    """Starts adapter, ordinary track and `p` so that the parts do what they can.
-
-    The adapter is the ridge regression of the tap's features, less their mean in each
-    cell, on the normalised parts; the ordinary track is what is missing then, sent
-    through the adapter's inverse; `p` is such that both keep their size. At last the
-    adapter is fitted to the parts with the ordinary track at its mean.
-
-    Args:
-        encoder, decoder: with their parts and the norms' state.
-        features: `(N, H, W, C)` of train images.
-    """
-    filters, channels = encoder.filters, features.shape[-1]
-    parts = batched(
-        lambda batch: encoder(batch, training=False)["interpretable"], features
-    )
-    flat_parts, flat = parts.reshape(-1, filters), features.reshape(-1, channels)
-    cell_mean, mean = features.mean(0), flat.mean(0)
-    told, _ = _ridge(flat_parts, (features - cell_mean).reshape(-1, channels))
-    missing = flat - mean - (flat_parts - flat_parts.mean(0)) @ told
-    linear, _ = _ridge(flat, missing)
-    square = _penalised(told.T @ told, 1e-3)
-    weights = linear @ np.linalg.solve(square, told.T)
-    response = (flat - mean) @ weights
-    needed = -np.quantile(response, 0.02, axis=0)
-    size = max(float(np.quantile(needed, 0.9)), 1.0)
-    weights, response = weights / size, response / size
-    set_centre(encoder.ordinary_conv, weights, 1.0 - mean @ weights)
-    share = min(max(1 / (1 + size), 1e-3), 0.5)
-    encoder.gate.share_weight.assign(
-        np.log(share / (1 - share)) / encoder.gate.step_scale
-    )
-    ordinary = np.maximum(response + 1.0, 0)
-    alpha = np.maximum(ordinary.mean(0), 1e-5)
-    encoder.norm_ordinary.set_alpha(alpha)
-    ordinary = (ordinary / alpha).reshape(features.shape[:-1] + (filters,))
-    alone = share * parts + (1 - share) * ordinary.mean(0)
-    matrix, bias = _ridge(alone.reshape(-1, filters), flat)
-    decoder.set_adapter(matrix, bias)
-
-
-def _penalised(square: np.ndarray, share: float) -> np.ndarray:
-    """A square matrix with a share of its mean diagonal added to the diagonal."""
-    size = len(square)
-    return square + (share * np.trace(square) / size + 1e-9) * np.eye(size)
-
-
-def _ridge(
-    inputs: np.ndarray, outputs: np.ndarray, penalty: float = 1e-3
-) -> tuple[np.ndarray, np.ndarray]:
-    """Matrix and bias of the ridge regression; the penalty is relative to variances."""
-    mean_in, mean_out = inputs.mean(0), outputs.mean(0)
-    centred = inputs - mean_in
-    gram = (centred.T @ centred).astype("float64")
-    scale = np.sqrt(np.diag(gram)) + 1e-9
-    gram = gram / scale / scale[:, None]
-    gram[np.arange(len(gram)), np.arange(len(gram))] += penalty
-    cross = (centred.T @ (outputs - mean_out)).astype("float64") / scale[:, None]
-    matrix = (np.linalg.solve(gram, cross) / scale[:, None]).astype("float32")
-    return matrix, mean_out - mean_in @ matrix
-
-
 def _spread(place: np.ndarray) -> float:
     """Standard deviation of a place's map where it fires."""
     firing = place[place > 0]
     return float(firing.std()) + 1e-6 if len(firing) else 1.0
-
-
-def _mask(mask: PartMask, maps: np.ndarray) -> np.ndarray:
-    return batched(mask.mask, maps)

@@ -94,11 +94,11 @@ class RunningMoments:
 
     def update(self, batch: np.ndarray) -> None:
         """Adds `(n, ...)` examples (merged moments, Chan et al. 1979)."""
-        batch = np.asarray(batch, "float64")
         if not len(batch):
             return
-        mean = batch.mean(0)
-        squares = np.square(batch - mean).sum(0)
+        mean = batch.mean(0, dtype="float64")
+        away = batch - mean
+        squares = np.square(away, out=away).sum(0)
         count = self.count + len(batch)
         delta = mean - self.mean
         self.squares = (

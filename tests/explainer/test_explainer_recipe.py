@@ -15,6 +15,7 @@ from keras_explainer.errors import ConfigError
 from keras_explainer.explainer import Recipe
 from keras_explainer.explainer.decoders import FCDecoder
 from keras_explainer.explainer.objective import Objective
+from keras_explainer.explainer.recipe import RECIPES
 
 one_backend = pytest.mark.one_backend
 
@@ -123,7 +124,20 @@ def test_resolve():
     assert Recipe.resolve("paper", eta=0.7).eta == 0.7
 
 
-@pytest.mark.parametrize("name", ["default", "paper"])
+def test_quick_is_places_with_less_of_views_and_epochs():
+    places, quick = Recipe.named("places"), Recipe.named("quick")
+    changed = {
+        field.name
+        for field in fields(Recipe)
+        if getattr(places, field.name) != getattr(quick, field.name)
+    }
+    assert changed == {"name", "views", "epochs"}
+    # Places are chosen by how they follow views.
+    assert 2 <= quick.views < places.views
+    assert quick.epochs < places.epochs
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_survives_json(name):
     recipe = Recipe.named(name)
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
