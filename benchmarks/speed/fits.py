@@ -1,8 +1,16 @@
-"""A whole fit beside those of others, on the same features of the same images."""
+"""A whole fit beside those of others, on the same features of the same images.
+
+    python -m benchmarks.speed.fits METHOD      # one of them, as JSON
+
+Each is fitted in a process of its own, as a user would.
+"""
 
 from __future__ import annotations
 
 import importlib
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -25,36 +33,46 @@ from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.image_subset import ImageSubset
 from keras_explainer.datasets.views import ViewSpec
 
-METHODS = (PLACES, QUICK, SINGLE, "NMF")
+CRAFT = "CRAFT (xplique)"
+METHODS = (PLACES, QUICK, SINGLE, "NMF", CRAFT)
 FIGURES = ("part_tracking_share", "ev_logits", "ev_parts")
-CATEGORY = "dog"
+CATEGORY, SEED = "dog", 0
 VIEWS = (2, TRAIN_VIEWS)
 """Of the recipe "quick", and of all others."""
 
 
-def measure(seed: int = 0) -> dict[str, Any]:
+def measure() -> dict[str, Any]:
     """Seconds and figures of each; what cannot be run says why."""
     if not shared_folder().is_dir():
         return {"not_measured": "needs the photographs: KERAS_EXPLAINER_SHARED"}
     owner = load_teacher()
-    category, images = load_category(CATEGORY, owner), train_images(owner)
+    images = train_images(owner)
     features = {}
     for views in VIEWS:
         start = time.perf_counter()
         FeatureCache.build(owner, images, ViewSpec(count=views))
-        features[views] = time.perf_counter() - start
+        features[str(views)] = time.perf_counter() - start
     rows: dict[str, Any] = {}
     for name in METHODS:
-        row = run_method(name, category, seed)
-        rows[name] = {figure: row[figure] for figure in ("seconds", *FIGURES)}
-    rows["CRAFT (xplique)"] = craft(category)
+        command = [sys.executable, "-m", "benchmarks.speed.fits", name]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        rows[name] = json.loads(done.stdout.splitlines()[-1])
     return {
         "category": CATEGORY,
-        "images": len(category.train),
-        "seed": seed,
-        "features_seconds": {str(views): took for views, took in features.items()},
+        "images": len(images),
+        "seed": SEED,
+        "features_seconds": features,
         "methods": rows,
     }
+
+
+def fitted(name: str) -> dict[str, Any]:
+    """Seconds and figures of one method."""
+    category = load_category(CATEGORY, load_teacher())
+    if name == CRAFT:
+        return craft(category)
+    row = run_method(name, category, SEED)
+    return {figure: row[figure] for figure in ("seconds", *FIGURES)}
 
 
 def train_images(teacher: kx.Teacher) -> ImageSubset:
@@ -74,20 +92,20 @@ def craft(category: Category) -> dict[str, Any]:
     owner = category.teacher
     last = list(owner.targets)[-1]
     pictures = train_images(owner).load().astype("float32")
-    fitted = kind(
+    model = kind(
         Computation(owner.lower),
         Computation(lambda tap: owner.head(owner.upper(tap)[last])["logits"]),
         batch_size=32,
     )
     start = time.perf_counter()
     try:
-        fitted.fit(pictures)
+        model.fit(pictures)
         seconds = time.perf_counter() - start
         figures = dictionary_figures(
             category,
             Dictionary(
                 lambda tap: np.asarray(
-                    fitted.transform(None, activations=np.asarray(tap)), "float32"
+                    model.transform(None, activations=np.asarray(tap)), "float32"
                 ),
                 inverse=None,
                 parameters=0,
@@ -109,3 +127,7 @@ class Computation(keras.Model):
 
     def call(self, inputs: Any) -> Any:
         return self.function(inputs)
+
+
+if __name__ == "__main__":
+    print(json.dumps(fitted(sys.argv[1])))

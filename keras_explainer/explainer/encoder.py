@@ -212,13 +212,10 @@ class Encoder(keras.layers.Layer):
 
     def _tracks(self, features: Any) -> dict[str, Any]:
         """Maps, and both tracks before their norms."""
-        maps_1 = self.conv_1.activation(features)
-        detections = self.conv_1.part_mask(maps_1)
+        maps_1, detections, maps = self._detected(features)
         if isinstance(self.conv_2, GroupedPartConv2D):
-            maps = self.conv_2.activation([detections, features])
             part_maps = self.conv_2.masked(maps, detections)
         else:
-            maps = self.conv_2.activation(detections)
             part_maps = self.conv_2.part_mask(maps)
         ordinary = self.ordinary_conv(features)
         interpretable = part_maps
@@ -231,6 +228,18 @@ class Encoder(keras.layers.Layer):
             "interpretable": interpretable,
             "ordinary": ordinary,
         }
+
+    def maps(self, features: Any) -> Any:
+        """`"maps"` of `call` alone, `(N, H, W, F)`."""
+        return self._detected(features)[-1]
+
+    def _detected(self, features: Any) -> tuple[Any, Any, Any]:
+        """Maps of the first layer, the same in their masks, maps of the second."""
+        maps_1 = self.conv_1.activation(features)
+        detections = self.conv_1.part_mask(maps_1)
+        if isinstance(self.conv_2, GroupedPartConv2D):
+            return maps_1, detections, self.conv_2.activation([detections, features])
+        return maps_1, detections, self.conv_2.activation(detections)
 
     @property
     def part_count(self) -> int:

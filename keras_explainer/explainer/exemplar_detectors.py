@@ -79,18 +79,22 @@ def inverse_covariance(
     """
     rim = np.ones(background.shape[1:3], bool)
     rim[1:-1, 1:-1] = False
-    parts = [background[:, where] for where in (rim, ~rim) if where.any()]
-    covariance = np.mean([_covariance(part, random) for part in parts], axis=0)
+    parts = [np.flatnonzero(where) for where in (rim, ~rim) if where.any()]
+    covariance = np.mean([_covariance(background, at, random) for at in parts], axis=0)
     ridge = RIDGE * np.trace(covariance) / len(covariance)
     covariance[np.diag_indices_from(covariance)] += max(ridge, 1e-12)
     return np.linalg.inv(covariance).astype("float32")
 
 
-def _covariance(cells: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    cells = cells.reshape(-1, cells.shape[-1])
-    if len(cells) > SAMPLED_CELLS:
-        cells = cells[random.choice(len(cells), SAMPLED_CELLS, replace=False)]
-    cells = cells.astype("float64")
+def _covariance(
+    background: np.ndarray, places: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """Of the cells at these places of the maps, `SAMPLED_CELLS` of them at most."""
+    maps = background.reshape(len(background), -1, background.shape[-1])
+    chosen = np.arange(len(maps) * len(places))
+    if len(chosen) > SAMPLED_CELLS:
+        chosen = random.choice(len(chosen), SAMPLED_CELLS, replace=False)
+    cells = maps[chosen // len(places), places[chosen % len(places)]].astype("float64")
     return cells.T @ cells / len(cells)
 
 

@@ -192,6 +192,7 @@ def start(explainer: Explainer, sample: FeatureCache) -> None:
     views, boxes = start_sample(sample)
     encoder, decoder = explainer.encoder, explainer.decoder
     tap = start_tap(sample)
+    copied = isinstance(decoder, TeacherCopyDecoder)
     if explainer.recipe.warm_start:
         random = np.random.default_rng(explainer.seed)
         if explainer.recipe.places:
@@ -202,9 +203,10 @@ def start(explainer: Explainer, sample: FeatureCache) -> None:
             warm_start.start_detectors(
                 encoder.conv_1, encoder.conv_2, views, boxes, random, weights
             )
-        warm_start.start_ordinary(encoder.ordinary_conv, views, random)
+        if not (explainer.recipe.places and copied):  # else `start_residual` does
+            warm_start.start_ordinary(encoder.ordinary_conv, views, random)
     warm_start.start_norms(encoder, tap)
-    if explainer.recipe.warm_start and isinstance(decoder, TeacherCopyDecoder):
+    if explainer.recipe.warm_start and copied:
         if explainer.recipe.places:
             start_residual(encoder, decoder, tap)
         else:
@@ -279,7 +281,7 @@ def calibrate_presence(explainer: Explainer, features: FeatureCache) -> None:
     for begin in range(0, len(views), 16):
         tap = views[begin : begin + 16].reshape(-1, *views.shape[2:])
         encoder = explainer.encoder
-        found = encoder(ops.convert_to_tensor(tap), training=False)["maps"]
+        found = encoder.maps(ops.convert_to_tensor(tap))
         found = ops.cast(encoder.maps_by_part(found), "float32")
         found = ops.convert_to_numpy(found)
         maps[begin : begin + 16] = found.reshape(-1, *maps.shape[1:])
