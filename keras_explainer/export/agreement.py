@@ -125,9 +125,18 @@ class Agreement:
         ]
         return max(every, key=lambda one: one[0] / one[2])
 
+    @property
+    def contributions_differ(self) -> bool:
+        """Whether some contribution differs by more than is accepted."""
+        return any(
+            value > self._accepted(name)
+            for outputs in self.differences.values()
+            for name, value in outputs.items()
+            if _is_shared(name)
+        )
+
     def _accepted(self, output: str) -> float:
-        shared = "contribution" in output or output == "completeness_error"
-        return self.shared_tolerance if shared else self.tolerance
+        return self.shared_tolerance if _is_shared(output) else self.tolerance
 
     def wrong(self) -> str | None:
         """The first kind of decision that differs and is no tie."""
@@ -257,6 +266,10 @@ class Agreement:
         self.decisions[signature] = {
             "ranks": _counted(clear[:, :count], told == labels[order][:, :count])
         }
+
+
+def _is_shared(output: str) -> bool:
+    return "contribution" in output or output == "completeness_error"
 
 
 def _largest(values: np.ndarray) -> float:

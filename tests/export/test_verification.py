@@ -13,6 +13,7 @@ from small_teacher import make_images
 
 from keras_explainer.errors import DataError, ExportError
 from keras_explainer.export.agreement import Agreement
+from keras_explainer.export.reference import ALSO_DARKER, shared_scale
 from keras_explainer.export.sample_images import SampleImages, generated
 
 pytestmark = pytest.mark.tensorflow
@@ -229,6 +230,34 @@ def test_an_export_that_is_wrong_is_removed(
     with pytest.raises(ExportError, match=r"differs by 0.001\d? of the largest value"):
         saved_model(plain_explainer, tmp_path / "models" / "small")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_contribution_at_a_jump_is_looked_at_closer(reference, answers, monkeypatch):
+    """What images darker by a millionth do not show, another share may."""
+    name = "explain_contributions"
+    given = answers[name]["ordinary_contribution"]
+    scale = shared_scale(reference.parts[name])
+    changed = {"ordinary_contribution": given + 3e-3 * scale}
+    assert not agreement(reference, answers).contributions_differ
+    found = agreement(reference, answers, name, **changed)
+    assert found.contributions_differ
+    # As if it were rounding that does it: half of that is seen, four times it accepted.
+    looked = []
+    values = reference.parts[name]
+    jumped = values["ordinary_contribution"] + 1.5e-3 * scale
+    monkeypatch.setattr(reference, "_explained", looked.append)
+    monkeypatch.setattr(
+        reference,
+        "_filter_values",
+        lambda _: {**values, "ordinary_contribution": jumped},
+    )
+    # Put back at the end.
+    monkeypatch.setattr(reference, "shared_rounding", reference.shared_rounding)
+    reference.look_closer()
+    shares = [1 - np.nanmean(one / reference.images[:2]) for one in looked]
+    assert shares == pytest.approx(ALSO_DARKER, rel=0.2)
+    assert reference.shared_rounding == pytest.approx(1.5e-3, rel=1e-2)
+    assert not agreement(reference, answers, name, **changed).contributions_differ
 
 
 def test_a_second_process_that_fails(verified, plain_explainer, tmp_path, monkeypatch):
