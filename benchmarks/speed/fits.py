@@ -32,12 +32,13 @@ from benchmarks.parts.methods import PLACES, QUICK, SINGLE, run_method
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.image_subset import ImageSubset
 from keras_explainer.datasets.views import ViewSpec
+from keras_explainer.explainer import Recipe
 
 CRAFT = "CRAFT (xplique)"
 METHODS = (PLACES, QUICK, SINGLE, "NMF", CRAFT)
 FIGURES = ("part_tracking_share", "ev_logits", "ev_parts")
 CATEGORY, SEED = "dog", 0
-VIEWS = (2, TRAIN_VIEWS)
+VIEWS = (Recipe.named("quick").views, TRAIN_VIEWS)
 """Of the recipe "quick", and of all others."""
 
 

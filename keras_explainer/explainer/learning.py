@@ -259,7 +259,7 @@ def _measure_targets(explainer: Explainer, features: FeatureCache) -> None:
 def measure_tracks(explainer: Explainer, features: FeatureCache) -> None:
     """Means and variances of both normalised tracks over the train images."""
     moments = {"interpretable": RunningMoments(), "ordinary": RunningMoments()}
-    # More at a time is no faster: arrays above 32 MiB are new memory each time.
+    # No more at a time, as in `batched`.
     for begin in range(0, len(features), 16):
         tap = np.asarray(features.tap[begin : begin + 16, 0], "float32")
         outputs = explainer.encoder(ops.convert_to_tensor(tap), training=False)
