@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 from keras_explainer import global_batch
 from keras_explainer.errors import ConfigError
 from keras_explainer.losses.mean_information import mean_information
-from keras_explainer.losses.part_templates import part_templates
+from keras_explainer.losses.part_templates import template_tensor
 from keras_explainer.registration import registered
 
 
@@ -68,12 +67,10 @@ class FilterLoss:
         return global_batch.channel_mean(self._mean, global_batch.all_rows(maps))
 
     def _mean(self, maps: Any) -> Any:
-        height, width = maps.shape[1:3]
-        templates = part_templates(height, width, self.beta, self.tau)
-        absent = np.full((1, height * width), -self._peak(height * width), "float32")
         return -mean_information(
             ops.cast(maps, "float32"),
-            np.concatenate([templates, absent]),
+            self.beta,
+            self._peak(maps.shape[1] * maps.shape[2]),
             self.temperature,
             self.filters_per_chunk,
         )
@@ -98,11 +95,11 @@ class FilterLoss:
         if self.temperature is not None:
             mean = ops.mean(flat, axis=(0, 1), keepdims=True)
             flat = flat * (self.temperature / ops.maximum(mean, 1e-12))
-        templates = part_templates(height, width, self.beta, self.tau)
         tau = self._peak(cells)
+        templates = template_tensor(height, width, self.beta, tau)
         # tr(x·T), (N, F) for the absent template, (N, cells, F) for the others.
         absent = -tau * ops.sum(flat, axis=1)
-        present = ops.matmul(ops.convert_to_tensor(templates), flat)
+        present = ops.matmul(templates, flat)
         # With q = p(x|T) and r = p(x), MI = Σ_T p(T) Σ_x q log q - Σ_x r log r: one
         # exponential of the large tensor, and no quotient of small numbers.
         q_absent, entropy_absent = _over_images(absent)

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_explainer.losses.part_templates import template_tensor
+
 # Scores of an image at once. With a batch of 32 that is what a core's cache holds: a
 # sweep over a larger tensor waits for memory. XLA is fastest at half of it.
 _SCORES_AT_ONCE = 25_500
@@ -14,7 +16,11 @@ _LEAST_CHUNK = 16  # a product with fewer columns is slow
 
 
 def mean_information(
-    maps: Any, templates: Any, temperature: float | None, chunk: int | None = None
+    maps: Any,
+    beta: float,
+    tau: float,
+    temperature: float | None,
+    chunk: int | None = None,
 ) -> Any:
     """The mean over filters of the mutual information of maps and templates.
 
@@ -28,7 +34,7 @@ def mean_information(
 
     Args:
         maps: `(N, H, W, F)` float32.
-        templates: `(n² + 1, n²)` float32 with equal `p(T)`, the flat `T-` among them.
+        beta, tau: slope and peak of the templates, whose `p(T)` are equal.
         temperature: each filter's maps are divided by their mean and multiplied by
             it; None leaves them.
         chunk: filters that are worked on at once; bounds memory. None is what is
@@ -40,11 +46,12 @@ def mean_information(
     height, width, filters = maps.shape[1:]
     if chunk is None:
         scores = _SCORES_AT_ONCE // (2 if keras.backend.backend() == "jax" else 1)
-        chunk = max(_LEAST_CHUNK, _power_of_two(scores // len(templates)))
+        chunk = max(_LEAST_CHUNK, _power_of_two(scores // (height * width + 1)))
 
     @ops.custom_gradient
     def mean_of(flat: Any) -> Any:
-        information, gradient = _in_chunks(flat, templates, temperature, chunk)
+        both = _both_ways(height, width, beta, tau)
+        information, gradient = _in_chunks(flat, both, temperature, chunk)
 
         # PyTorch hands over the arguments too, and the upstream gradient by name.
         def backward(*args: Any, upstream: Any = None) -> Any:
@@ -55,18 +62,31 @@ def mean_information(
     return mean_of(ops.reshape(maps, (-1, height * width, filters)))
 
 
+def _both_ways(height: int, width: int, beta: float, tau: float) -> tuple[Any, Any]:
+    """The templates, `(n² + 1, n²)` with the flat `T-` as last row, and transposed.
+
+    The others are symmetric, so that nothing is moved: to transpose 400 MB takes longer
+    than to multiply with them.
+    """
+    cells = height * width
+    templates = template_tensor(height, width, beta, tau)
+    absent = ops.full((1, cells), -tau, "float32")
+    return (
+        ops.concatenate([templates, absent], axis=0),
+        ops.concatenate([templates, ops.transpose(absent)], axis=1),
+    )
+
+
 def _power_of_two(most: int) -> int:
     return 1 << (most.bit_length() - 1) if most else 0
 
 
 def _in_chunks(
-    flat: Any, templates: Any, temperature: float | None, chunk: int
+    flat: Any, both: tuple[Any, Any], temperature: float | None, chunk: int
 ) -> tuple[Any, Any]:
     """Mean information of maps `(N, n², F)`, and its gradient of that shape."""
     cells, filters = flat.shape[1:]
     chunk = min(chunk, filters)
-    templates = ops.convert_to_tensor(templates)
-    both = templates, ops.transpose(templates)
 
     def work(part: Any) -> tuple[Any, Any]:
         return _information(part, both, temperature, 1.0 / filters)

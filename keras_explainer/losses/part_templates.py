@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from keras import ops
 
 from keras_explainer.errors import ConfigError
 
@@ -25,16 +28,42 @@ def part_templates(
         `(height · width, height · width)` float32: row `mu` is the flat template with
         its peak at cell `mu` (row-major).
     """
+    rows, columns, tau = _slopes(height, width, beta, tau)
+    return np.maximum(rows + columns, -tau).reshape(height * width, height * width)
+
+
+def template_tensor(height: int, width: int, beta: float, tau: float) -> Any:
+    """`part_templates`, made where it is used: a constant of 100 x 100 cells is 400 MB.
+
+    TensorFlow copies constants of its graphs several times, XLA writes them into its
+    programs.
+    """
+    rows, columns, tau = _slopes(height, width, beta, tau)
+    templates = ops.maximum(
+        ops.convert_to_tensor(rows) + ops.convert_to_tensor(columns), -tau
+    )
+    return ops.reshape(templates, (height * width, height * width))
+
+
+def _slopes(
+    height: int, width: int, beta: float, tau: float | None
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """What rows and columns add to a template, `(H, 1, H, 1)` and `(1, W, 1, W)`."""
     if height < 1 or width < 1:
         raise ConfigError(f"A map needs at least one cell, got {height} x {width}.")
     if tau is None:
         tau = 0.5 / (height * width)
     if not (beta > 0 and tau > 0):
         raise ConfigError(f"beta and tau must be above 0, got {beta} and {tau}.")
-    rows, columns = np.ogrid[1 - height : height, 1 - width : width]
-    distance = abs(rows) + abs(columns)
-    shape = np.maximum(1 - beta * distance / max(height, width), -1)
-    pattern = (tau * shape).astype("float32")
-    # Each template is a window of one pattern: nothing else is as large as they are.
-    windows = np.lib.stride_tricks.sliding_window_view(pattern, (height, width))
-    return np.array(windows[::-1, ::-1]).reshape(height * width, height * width)
+
+    def slope(size: int) -> np.ndarray:
+        cells = np.arange(size)
+        distance = abs(np.subtract.outer(cells, cells))
+        return -tau * beta * distance / max(height, width)
+
+    rows, columns = tau + slope(height), slope(width)
+    return (
+        rows.astype("float32")[:, None, :, None],
+        columns.astype("float32")[None, :, None, :],
+        tau,
+    )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from reference import part_mask as reference
+from test_case import compiled, to_numpy
 
 from keras_explainer.errors import ConfigError
 from keras_explainer.losses import part_templates
+from keras_explainer.losses.part_templates import template_tensor
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (8, 3), (1, 6), (14, 14)])
@@ -19,6 +21,12 @@ def test_equal_reference(size, beta, tau):
     np.testing.assert_allclose(
         found, reference.templates(*size, beta, tau), rtol=1e-6, atol=1e-9
     )
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (14, 14)])
+def test_tensor_equals_array(size):
+    found = to_numpy(compiled(lambda: template_tensor(*size, 4.0, 0.3))())
+    np.testing.assert_allclose(found, part_templates(*size, 4.0, 0.3), rtol=1e-6)
 
 
 def test_peak_and_floor():
