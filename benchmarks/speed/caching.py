@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.speed import cases
-from benchmarks.speed.machine import alternate, measured_rates
+from benchmarks.speed.machine import alternate_with_rates
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.feature_sequence import FeatureSequence
 from keras_explainer.datasets.image_array import ImageArray
@@ -33,8 +33,8 @@ def measure(network: str, steps: int, repeats: int) -> dict[str, Any]:
         for _ in range(steps):
             made.train_on_batch(*next(stream))
 
-    rates = measured_rates()
-    found = alternate({"with cache": cached, "without": uncached}, repeats)
+    works = {"with cache": cached, "without": uncached}
+    found, rates = alternate_with_rates(works, repeats)
     step = cases.step_work(made, sequence[0])
     count = recipe.batch_size * recipe.views_per_step
     floor = rates.floor(step)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.speed import cases
-from benchmarks.speed.machine import alternate, measured_rates
+from benchmarks.speed.machine import alternate_with_rates
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.feature_sequence import FeatureSequence
 from keras_explainer.datasets.image_array import ImageArray
@@ -70,8 +70,9 @@ def measure(name: str, repeats: int) -> dict[str, Any]:
     owner = cases.synthetic_teacher(size["side"], size["channels"])
     made = cases.explainer(owner, size["filters"])
     data = cases.batch(made, size["batch"])
-    rates = measured_rates()
-    found = alternate({"step": lambda: made.train_on_batch(*data)}, repeats)
+    found, rates = alternate_with_rates(
+        {"step": lambda: made.train_on_batch(*data)}, repeats
+    )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     floor = rates.floor(cases.step_work(made, data))
     return {

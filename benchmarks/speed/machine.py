@@ -12,26 +12,20 @@ import numpy as np
 REPEATS = 5
 
 
-def best_of(work: Callable[[], Any], repeats: int = REPEATS) -> float:
-    """The shortest of some runs, in seconds, after one to warm up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def alternate(
     works: dict[str, Callable[[], Any]], repeats: int = REPEATS
 ) -> dict[str, float]:
-    """Median seconds of each work; they take turns, so that others slow all alike."""
+    """Median seconds of each work; they take turns, so that others slow all alike.
+
+    In an order that is drawn for each turn: what follows a large copy finds its own
+    values no longer in the cache.
+    """
     times: dict[str, list[float]] = {name: [] for name in works}
+    random = np.random.default_rng(0)
     for turn in range(repeats + 1):
-        for name, work in works.items():
+        for name in random.permutation(list(works)):
             start = time.perf_counter()
-            work()
+            works[name]()
             if turn:  # the first one compiles
                 times[name].append(time.perf_counter() - start)
     return {name: float(np.median(values)) for name, values in times.items()}
@@ -65,8 +59,24 @@ class Rates:
         return asdict(self)
 
 
-def measured_rates() -> Rates:
-    """Measures the rates; about two seconds of an idle machine."""
+def alternate_with_rates(
+    works: dict[str, Callable[[], Any]], repeats: int = REPEATS
+) -> tuple[dict[str, float], Rates]:
+    """`alternate`, and the machine's rates of the same turns.
+
+    Rates are medians as the times are. The best of a few short products, set against
+    the median of long steps, says how far the machine swings.
+    """
+    probes = _probes()
+    named = {f"rate of {name}": probe for name, (_, probe) in probes.items()}
+    found = alternate({**works, **named}, repeats)
+    amounts = {name: amount for name, (amount, _) in probes.items()}
+    rates = {name: amounts[name] / found.pop(f"rate of {name}") for name in probes}
+    return found, Rates(**rates)
+
+
+def _probes() -> dict[str, tuple[float, Callable[[], Any]]]:
+    """For each rate its work, and how much that is."""
     import tensorflow as tf
 
     random = np.random.default_rng(0)
@@ -85,13 +95,13 @@ def measured_rates() -> Rates:
         np.copyto(target[:halves], source[:halves])
         np.copyto(target[halves:], source[halves:])
 
-    conv = best_of(lambda: tf.nn.conv2d(image, kernel, 1, "SAME").numpy())
-    matmul = best_of(lambda: tf.matmul(left, right).numpy())
-    exponentials = best_of(lambda: tf.exp(values).numpy())
-    memory = best_of(copy)
-    return Rates(
-        conv=2 * 8 * 28 * 28 * 9 * 256 * 256 / conv,
-        matmul=2 * 1536**3 / matmul,
-        memory=2 * source.nbytes / memory,
-        exponentials=len(values) / exponentials,
-    )
+    convolution = 2 * 8 * 28 * 28 * 9 * 256 * 256
+    return {
+        "conv": (
+            convolution,
+            lambda: tf.nn.conv2d(image, kernel, 1, "SAME").numpy(),
+        ),
+        "matmul": (2 * 1536**3, lambda: tf.matmul(left, right).numpy()),
+        "memory": (2 * source.nbytes, copy),
+        "exponentials": (len(values), lambda: tf.exp(values).numpy()),
+    }

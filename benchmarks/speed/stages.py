@@ -14,7 +14,7 @@ from PIL import Image
 
 from benchmarks.speed import cases
 from benchmarks.speed.flops import work_of
-from benchmarks.speed.machine import alternate, measured_rates
+from benchmarks.speed.machine import alternate_with_rates
 from keras_explainer.datasets.feature_cache import FeatureCache
 from keras_explainer.datasets.feature_sequence import FeatureSequence
 from keras_explainer.datasets.image_array import ImageArray
@@ -60,7 +60,7 @@ def _stages(folder: Path, count: int, repeats: int) -> dict[str, Any]:
         for index in range(len(sequence)):
             sequence[index]
 
-    found = alternate(
+    found, rates = alternate_with_rates(
         {
             "decode": lambda: reader.read_many(files),
             "decode alone": lambda: _decoded(files),
@@ -74,7 +74,6 @@ def _stages(folder: Path, count: int, repeats: int) -> dict[str, Any]:
         },
         repeats,
     )
-    rates = measured_rates()
     teacher = rates.floor(cases.teacher_work(owner, count))
     start = time.perf_counter()
     saved_model(made, folder / "export")

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras_explainer as kx
 from benchmarks.speed import cases
-from benchmarks.speed.machine import alternate, measured_rates
+from benchmarks.speed.machine import alternate_with_rates
 
 BARE = "no filter loss, no masks"
 VARIANTS = {
@@ -16,48 +16,60 @@ VARIANTS = {
 }
 
 
-def variant(owner: kx.Teacher, recipe: str, name: str) -> kx.Explainer:
-    """An explainer with some of its parts taken out."""
-    settings = {} if name == "full" else {"filter_loss_weight": 0.0}
-    made = cases.explainer(owner, recipe=recipe, **settings)
-    if name == BARE:
-        encoder: Any = made.encoder
-        encoder.conv_1.part_mask.call = lambda maps: maps
-        if encoder.places:
-            encoder.conv_2.masked = lambda maps, detections: maps
-        else:
-            encoder.conv_2.part_mask.call = lambda maps: maps
-    return made
-
-
 def measure(network: str, recipe: str, repeats: int) -> dict[str, Any]:
     """A step of the recipe's batch, beside its floor."""
     owner = cases.teacher(network)
-    models = {name: variant(owner, recipe, name) for name in VARIANTS[recipe]}
-    data = cases.batch(models["full"], models["full"].recipe.batch_size)
+    made = cases.explainer(owner, recipe=recipe)
+    data = cases.batch(made, made.recipe.batch_size)
+    made.train_on_batch(*data)
+    work = cases.step_work(made, data)
     works = {
-        name: (lambda model=model: model.train_on_batch(*data))
-        for name, model in models.items()
+        name: (lambda function=function: _step(made, data, function))
+        for name, function in _functions(made, data, VARIANTS[recipe]).items()
     }
-    before = measured_rates()
-    found = alternate(works, repeats)
-    work = cases.step_work(models["full"], data)
-    floor = _floor(before, work)
+    found, rates = alternate_with_rates(works, repeats)
+    floor = rates.floor(work)
     return {
         "network": network,
         "recipe": recipe,
-        "images": models["full"].recipe.batch_size,
-        "views": models["full"].recipe.views_per_step,
-        "filters": models["full"].encoder.filters,
+        "images": made.recipe.batch_size,
+        "views": made.recipe.views_per_step,
+        "filters": made.encoder.filters,
         "tap": list(owner.tap_shape),
         "milliseconds": {name: 1e3 * value for name, value in found.items()},
         "share_of_masks_and_filter_loss": 1 - found[BARE] / found["full"],
         "work": work,
+        "rates": rates.to_dict(),
         "floor_ms": 1e3 * floor,
         "reached": floor / found["full"],
     }
 
 
-def _floor(before: Any, work: dict[str, float]) -> float:
-    """By the better of the rates before and after: neighbours come and go."""
-    return min(before.floor(work), measured_rates().floor(work))
+def _functions(
+    made: kx.Explainer, data: tuple[Any, Any], names: tuple[str, ...]
+) -> dict[str, Any]:
+    """Keras' train functions, each without more of its parts than the one before.
+
+    All of the same weights: of two equal explainers, one may be 5 % slower than the
+    other by where in memory its kernels lie.
+    """
+    encoder: Any = made.encoder
+    found = {}
+    for name in names:
+        if name != "full":
+            made.objective.losses.pop("filter_loss", None)
+        if name == BARE:
+            encoder.conv_1.part_mask.call = lambda maps: maps
+            if encoder.places:
+                encoder.conv_2.masked = lambda maps, detections: maps
+            else:
+                encoder.conv_2.part_mask.call = lambda maps: maps
+        made.make_train_function(force=True)
+        made.train_on_batch(*data)  # is traced as it is now
+        found[name] = made.train_function
+    return found
+
+
+def _step(made: kx.Explainer, data: tuple[Any, Any], function: Any) -> None:
+    made.train_function = function
+    made.train_on_batch(*data)
