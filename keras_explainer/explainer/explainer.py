@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_explainer import global_batch
 from keras_explainer.datasets.feature_cache import FeatureCache
-from keras_explainer.datasets.feature_sequence import FeatureSequence
+from keras_explainer.datasets.feature_dataset import feature_dataset, feature_views
 from keras_explainer.datasets.views import ViewSpec
 from keras_explainer.errors import ConfigError, DataError, did_you_mean, whole_number
 from keras_explainer.explainer import learning
@@ -345,13 +345,15 @@ class Explainer(TeacherBound, Explaining, GlobalBatchSteps, keras.Model):
             raise DataError("evaluate takes images alone: leave y out.")
         if not self.compiled:
             raise ConfigError("Call explainer.compile() before evaluate.")
-        if not isinstance(x, FeatureSequence):
+        views = feature_views(x)
+        if views is None:
             x = one_pass(self, x, self._batch_size(batch_size))
-        if x.views != self._evaluated_views:
+            views = x.views
+        if views != self._evaluated_views:
             # TensorFlow would relax the number of views to an unknown one.
-            self._evaluated_views = x.views
+            self._evaluated_views = views
             self.test_function = None
-        return super().evaluate(x, verbose=verbose, **kwargs)
+        return super().evaluate(feature_dataset(x), verbose=verbose, **kwargs)
 
     def predict(
         self,
@@ -385,7 +387,7 @@ class Explainer(TeacherBound, Explaining, GlobalBatchSteps, keras.Model):
             self.predict_function = None
         self._selected = self._predicted
         try:
-            rows = one_pass(self, x, batch_size, taps_only=True)
+            rows = feature_dataset(one_pass(self, x, batch_size, taps_only=True))
             found = super().predict(rows, verbose=verbose, **kwargs)
             # JAX sorts the keys of a dict.
             return {name: found[name] for name in outputs}

@@ -16,6 +16,7 @@ from keras import ops
 
 from keras_explainer import global_batch
 from keras_explainer.datasets.feature_cache import FeatureCache
+from keras_explainer.datasets.feature_dataset import feature_dataset
 from keras_explainer.datasets.feature_sequence import EpochOrder, FeatureSequence
 from keras_explainer.errors import ConfigError, DataError, DivergenceError
 from keras_explainer.explainer import warm_start
@@ -99,7 +100,7 @@ def fit(
     ours: list[keras.callbacks.Callback] = [guard]
     data: Any
     if isinstance(features, FeatureCache):
-        data = FeatureSequence(
+        sequence = FeatureSequence(
             features,
             batch_size,
             explainer.recipe.views_per_step,
@@ -107,8 +108,9 @@ def fit(
             seed=explainer.seed,
             batches=explainer.recipe.steps_per_epoch,
         )
-        steps = int(kwargs.get("steps_per_epoch") or data.num_batches)
-        ours.append(EpochOrder(data))
+        steps = int(kwargs.get("steps_per_epoch") or sequence.num_batches)
+        ours.append(EpochOrder(sequence))
+        data = feature_dataset(sequence)
     else:
         data = features.forever()
         steps = _stream_steps(features, kwargs)
@@ -157,7 +159,7 @@ def _split(
 
 def _validation(
     explainer: Explainer, data: Any, options: CacheOptions, verbose: Any, batch: int
-) -> FeatureSequence:
+) -> Any:
     """Validation images in all views; of a stream, the first ones are kept."""
     seen = explainer.features(
         data,
@@ -170,7 +172,7 @@ def _validation(
     if isinstance(seen, FeatureStream):
         seen = seen.sample(START_IMAGES * 4)
     global_batch.check_pass(explainer, len(seen), batch)
-    return FeatureSequence(seen, batch)
+    return feature_dataset(FeatureSequence(seen, batch))
 
 
 def _stream_steps(features: FeatureStream, kwargs: dict[str, Any]) -> int:
