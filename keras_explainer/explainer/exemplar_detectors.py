@@ -56,11 +56,11 @@ def exemplar_detectors(
             answers = directions @ of_image.T
             best[at], answer[at] = answers.argmax(1), answers.max(1)
         sure = np.argsort(-answer, axis=0, kind="stable")[:surest]
-        places = np.take_along_axis(best, sure, axis=0)
-        # One by one: the cells of all images and detectors at once would be large.
+        taken = np.zeros((images, count), bool)
+        np.put_along_axis(taken, sure, True, axis=0)
         wanted = np.zeros((count, channels), "float32")
-        for rank in range(surest):
-            wanted += cells[sure[rank], places[rank]]
+        for of_image, which, places in zip(cells, taken, best, strict=True):
+            wanted[which] += of_image[places[which]]
         wanted /= surest
     return unit(wanted @ inverse)
 
@@ -94,8 +94,8 @@ def _covariance(
     chosen = np.arange(len(maps) * len(places))
     if len(chosen) > SAMPLED_CELLS:
         chosen = random.choice(len(chosen), SAMPLED_CELLS, replace=False)
-    cells = maps[chosen // len(places), places[chosen % len(places)]].astype("float64")
-    return cells.T @ cells / len(cells)
+    cells = maps[chosen // len(places), places[chosen % len(places)]]
+    return (cells.T @ cells).astype("float64") / len(cells)
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -68,16 +68,18 @@ def start_groups(
     scale = np.array([_spread(places[..., k]) for k in range(layer.places)])
     places = places / scale
 
-    metric = sensitivity(explainer.teacher, flat[::4], explainer.seed)
+    metric = sensitivity(explainer.teacher, views[:, 0], explainer.seed)
     values, vectors = np.linalg.eigh(metric)
     root = (vectors * np.sqrt(np.maximum(values, 1e-6 * values.max()))) @ vectors.T
     mean = flat.reshape(-1, flat.shape[-1]).mean(0)
     step = max(1, flat[..., 0].size // MOST_CELLS)
-    cells = (flat.reshape(-1, len(mean))[::step] - mean).astype("float64")
+    cells = flat.reshape(-1, len(mean))[::step] - mean
     wanted = smoothed(smoothed(places, (3, 3)), (3, 3))
     wanted = wanted.reshape(-1, layer.places)[::step]
-    gram = penalised(cells.T @ cells, 1e-2)
-    own = np.linalg.solve(gram, cells.T @ (wanted - wanted.mean(0)))
+    square = (cells.T @ cells).astype("float64")
+    cross = cells.T @ (wanted - wanted.mean(0))
+    own = np.linalg.solve(penalised(square, 1e-2), cross)
+    covariance = square / len(cells) - np.outer(cells.mean(0), cells.mean(0))
     inside = batched(layer.part_mask.mask, places) > 0
     # Every fifth view tells enough, unless there are few.
     few = slice(None, None, max(1, min(5, len(flat) // FEW_VIEWS)))
@@ -85,8 +87,10 @@ def start_groups(
     told = (flat[few] - mean).reshape(-1, len(mean))
     readings, offsets, raised = [], [], []
     for k in range(layer.places):
-        there = flat[inside[..., k]]
-        weights = _readings(own[:, k], there, cells, root, layer.group_size)
+        at = np.flatnonzero(inside[..., k])
+        at = at[:: max(1, len(at) // MOST_PLACE_CELLS)]
+        there = flat.reshape(-1, len(mean))[at]
+        weights = _readings(own[:, k], there, covariance, root, layer.group_size)
         response = told @ weights
         offset = -np.quantile(response, SILENT_SHARE, axis=0)
         fired = np.maximum(response + offset, 0).reshape(*around.shape[:-1], -1)
@@ -159,7 +163,7 @@ def choose_places(points: np.ndarray, worth: np.ndarray, count: int) -> np.ndarr
 def _readings(
     own: np.ndarray,
     there: np.ndarray,
-    cells: np.ndarray,
+    covariance: np.ndarray,
     root: np.ndarray,
     count: int,
 ) -> np.ndarray:
@@ -168,20 +172,25 @@ def _readings(
     Args:
         own: `(C,)`, predicts the place; of any length.
         there: `(n, C)` features inside the place's mask.
-        cells: `(m, C)` centred features of all cells, to scale by.
+        covariance: `(C, C)` of the features of all cells, to scale by.
         root: `(C, C)`, of the answer's sensitivity.
         count: filters of the group.
     """
     channels = len(own)
-    own = own / max((cells @ own).std(), 1e-9)
-    there = there[:: max(1, len(there) // MOST_PLACE_CELLS)].astype("float64")
-    there -= there.mean(0)
+    own = own / _spread_along(own[:, None], covariance)
+    there = there - there.mean(0, dtype="float64")
     vectors = np.linalg.eigh(root @ (there.T @ there) @ root)[1][:, ::-1]
     found = root @ np.resize(vectors.T, (max(count - 1, 0), channels)).T
-    found /= np.maximum((cells @ found).std(0), 1e-9)
+    found /= _spread_along(found, covariance)
     directions = np.repeat(own[:, None], count, 1)
     directions[:, 1:] += READING_SCALE * found
     return directions.astype("float32")
+
+
+def _spread_along(directions: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Standard deviation of features along directions `(C, K)`; not 0."""
+    variance = (directions * (covariance @ directions)).sum(0)
+    return np.sqrt(np.maximum(variance, 1e-18))
 
 
 def _raise(readings: np.ndarray, place: np.ndarray, around: np.ndarray) -> float:

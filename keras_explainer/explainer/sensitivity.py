@@ -10,7 +10,9 @@ from keras import ops
 from keras_explainer.gradients import input_gradient
 from keras_explainer.teachers import Teacher
 
-ROUNDS = 3
+GRADIENTS = 256
+"""Gradients, of as many cells each, that are taken at least; of few images, several."""
+MOST_ROUNDS = 3
 
 
 def sensitivity(
@@ -47,12 +49,13 @@ def sensitivity(
         return ops.sum(found * ops.cast(ops.convert_to_tensor(signs), found.dtype))
 
     total = np.zeros((channels, channels))
-    for _ in range(ROUNDS):
+    rounds = min(MOST_ROUNDS, -(-GRADIENTS // len(features)))
+    for _ in range(rounds):
         for start in range(0, len(features), batch_size):
             batch = np.asarray(features[start : start + batch_size], "float32")
             gradient = ops.convert_to_numpy(input_gradient(answer, batch))
-            cells = gradient.reshape(-1, channels).astype("float64")
+            cells = gradient.reshape(-1, channels)
             total += cells.T @ cells
     if not np.isfinite(total).all() or not np.trace(total) > 0:
         return np.eye(channels)
-    return total / (ROUNDS * len(features))
+    return total / (rounds * len(features))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from keras_explainer.datasets.feature_cache import FeatureCache
@@ -29,7 +31,9 @@ def start_tap(features: FeatureCache) -> np.ndarray:
 
 def start_sample(features: FeatureCache) -> tuple[np.ndarray, np.ndarray]:
     """Features and boxes of images spread over the cache, `START_MAPS` maps at most."""
-    rows = start_rows(features)
+    rows: Any = start_rows(features)
+    if len(rows) == len(features):
+        rows = slice(None)  # no copy
     return np.asarray(features.tap[rows], "float32"), features.boxes[rows]
 
 

@@ -97,7 +97,7 @@ class RunningMoments:
         if not len(batch):
             return
         mean = batch.mean(0, dtype="float64")
-        away = batch - mean
+        away = batch - mean.astype(batch.dtype)
         squares = np.square(away, out=away).sum(0)
         count = self.count + len(batch)
         delta = mean - self.mean
