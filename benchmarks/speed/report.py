@@ -149,7 +149,10 @@ def _fits(rows: Rows) -> str:
     row = rows.get("fits")
     if row is None or "not_measured" in row:
         return "not measured" + (f": {row['not_measured']}" if row else "")
-    lines = [["the teacher's features", f"{row['features_seconds']:.0f}", "", "", ""]]
+    lines = []
+    for views, seconds in row["features_seconds"].items():
+        what = f"the teacher's features in {views} views"
+        lines.append([what, f"{seconds:.0f}", "", "", ""])
     for name, one in row["methods"].items():
         if "not_measured" in one:
             lines.append([name, "not measured", one["not_measured"], "", ""])

@@ -15,10 +15,10 @@ class Recipe:
     """How an explainer is built and learned.
 
     `Recipe.named("places")` is what an explainer has by default; named "quick" it is
-    the same with a quarter of the epochs; `Recipe()`, named "single", gives each filter
-    a place of its own; `Recipe.named("paper")` has the settings of arXiv 1805.07468,
-    where the paper states them. The paper does not state its loss weights: those here
-    are this project's choice.
+    the same with half of the views and a quarter of the epochs; `Recipe()`, named
+    "single", gives each filter a place of its own; `Recipe.named("paper")` has the
+    settings of arXiv 1805.07468, where the paper states them. The paper does not state
+    its loss weights: those here are this project's choice.
 
     Args:
         name: of the recipe.
@@ -265,7 +265,7 @@ _PLACES: dict[str, Any] = {
 
 RECIPES: dict[str, dict[str, Any]] = {
     "places": _PLACES,
-    "quick": {**_PLACES, "epochs": 3},
+    "quick": {**_PLACES, "views": 2, "epochs": 3},
     "single": {},
     "paper": {
         "ordinary_kernel_size": 3,
