@@ -70,10 +70,13 @@ def measure(name: str, repeats: int) -> dict[str, Any]:
     owner = cases.synthetic_teacher(size["side"], size["channels"])
     made = cases.explainer(owner, size["filters"])
     data = cases.batch(made, size["batch"])
+    for _ in range(2):
+        made.train_on_batch(*data)
+    # Before the rates are measured, on arrays of their own.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found, rates = alternate_with_rates(
         {"step": lambda: made.train_on_batch(*data)}, repeats
     )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     floor = rates.floor(cases.step_work(made, data))
     return {
         "size": name,
