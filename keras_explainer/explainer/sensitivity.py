@@ -54,7 +54,8 @@ def sensitivity(
         for start in range(0, len(features), batch_size):
             batch = np.asarray(features[start : start + batch_size], "float32")
             gradient = ops.convert_to_numpy(input_gradient(answer, batch))
-            cells = gradient.reshape(-1, channels)
+            # Squares of small gradients are 0 in float32.
+            cells = gradient.reshape(-1, channels).astype("float64")
             total += cells.T @ cells
     if not np.isfinite(total).all() or not np.trace(total) > 0:
         return np.eye(channels)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 from quick import BACKEND, learned
-from small_teacher import make_images, make_teacher
+from small_teacher import make_images, make_model, make_teacher
 
 from keras_explainer.errors import ConfigError
 from keras_explainer.explainer import Explainer
@@ -16,6 +16,7 @@ from keras_explainer.explainer.loading import load
 from keras_explainer.explainer.place_start import choose_places
 from keras_explainer.explainer.sensitivity import sensitivity
 from keras_explainer.gradients import input_gradient
+from keras_explainer.teachers import Teacher
 
 PLACES = {
     "recipe": "places",
@@ -203,3 +204,15 @@ def test_sensitivity_is_the_second_moment_of_the_jacobian(small_teacher):
     found = np.mean(many, 0)
     assert np.linalg.norm(found - expected) < 0.1 * np.linalg.norm(expected)
     np.testing.assert_allclose(many[0], many[0].T, atol=1e-9)
+
+
+@pytest.mark.one_backend
+def test_small_gradients_are_felt_too():
+    """Of which the squares are 0 in float32: not the identity, "nothing is known"."""
+    model = make_model()
+    kernel = model.get_layer("answer").kernel
+    kernel.assign(1e-24 * ops.convert_to_numpy(kernel))
+    owner = Teacher(model, tap="tap", targets=["top"], preprocessing="identity")
+    features = np.random.default_rng(0).random((6, *owner.tap_shape)).astype("float32")
+    found = sensitivity(owner, features)
+    assert 0 < np.trace(found) < 1e-40
