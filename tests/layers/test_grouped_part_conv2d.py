@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from keras import ops
 from reference import part_mask
 from test_case import TestCase, noise, run, to_numpy
 from test_interpretable_conv2d import convolved
@@ -53,9 +54,8 @@ class TestGroupedPartConv2D(TestCase):
         mask = np.repeat(part_mask.mask(detections, 2.0), 3, axis=-1)
         if flat:
             mask = (mask > 0).astype("float64")
-        np.testing.assert_allclose(
-            to_numpy(layer.activation([detections, features])), maps, atol=1e-5
-        )
+        tensors = [ops.convert_to_tensor(x) for x in (detections, features)]
+        np.testing.assert_allclose(to_numpy(layer.activation(tensors)), maps, atol=1e-5)
         np.testing.assert_allclose(found, maps * mask, atol=1e-5)
 
     def test_a_group_has_the_place_of_its_detection(self):
