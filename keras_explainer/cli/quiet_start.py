@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -15,13 +16,15 @@ LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 def quiet_start() -> Iterator[None]:
     """What libraries write to standard error in this block is shown only if it raises.
 
-    TensorFlow's C++ part writes there before any of its settings is read. A user who
-    has set `TF_CPP_MIN_LOG_LEVEL` sees everything.
+    TensorFlow's C++ part writes there before any of its settings is read. Its Python
+    part gives advice to who writes the functions that it compiles, later too: errors
+    alone are let through. A user who has set `TF_CPP_MIN_LOG_LEVEL` sees everything.
     """
     if LEVEL in os.environ:
         yield
         return
     os.environ[LEVEL] = "2"
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as said:
