@@ -70,8 +70,10 @@ def alternate_with_rates(
     probes = _probes()
     named = {f"rate of {name}": probe for name, (_, probe) in probes.items()}
     found = alternate({**works, **named}, repeats)
-    amounts = {name: amount for name, (amount, _) in probes.items()}
-    rates = {name: amounts[name] / found.pop(f"rate of {name}") for name in probes}
+    rates = {
+        name: amount / found.pop(f"rate of {name}")
+        for name, (amount, _) in probes.items()
+    }
     return found, Rates(**rates)
 
 
